@@ -1,0 +1,115 @@
+/** The port: all that the core asks of a Docker Engine. `src/engine` implements it with dockerode. */
+import type { Readable } from 'node:stream';
+import type { BuildContext } from '../tar/context.js';
+import type { InstructionEvent } from './events.js';
+
+export type Builder = 'classic' | 'buildkit';
+
+export interface EngineInfo {
+  /** For people, e.g. `Docker 28.5.2 at unix:///var/run/docker.sock`. */
+  readonly name: string;
+  readonly version: string;
+  readonly apiVersion: string;
+  /** `containerd`: the containerd image store; `graphdriver`: the store of old. */
+  readonly store: 'graphdriver' | 'containerd';
+  /** The builders this engine offers, the one `auto` means first. */
+  readonly builders: readonly Builder[];
+}
+
+/** What a builder says while it works. */
+export type BuilderEvent =
+  | { readonly type: 'instruction'; readonly instruction: InstructionEvent }
+  | { readonly type: 'output'; readonly stream: 'stdout' | 'stderr'; readonly line: string }
+  | { readonly type: 'warning'; readonly message: string };
+
+export interface Limits {
+  /** Bytes, as `--memory` of docker. */
+  readonly memory?: number;
+  readonly cpusetCpus?: string;
+  readonly cpuShares?: number;
+}
+
+export interface BuildRequest {
+  readonly builder: Builder;
+  /** Files of the user and of artifacts, already filtered by `.dockerignore`. */
+  readonly context: BuildContext;
+  /** Stable key of the context folder, by which BuildKit finds what was sent before. */
+  readonly contextKey: string;
+  /** The Dockerfile to build, after redirection; not part of the context. */
+  readonly dockerfile: Buffer;
+  /** Names the result gets, e.g. `127.0.0.1:1/habitus/<session>/<step>:latest`. */
+  readonly tag: string;
+  readonly target?: string;
+  readonly args: Readonly<Record<string, string>>;
+  readonly noCache: boolean;
+  /** Network mode of RUN; `default` means the engine's own. */
+  readonly network: string;
+  readonly limits: Limits;
+  /** Remove intermediate containers after success (`--rm`); after failure they always go. */
+  readonly removeContainers: boolean;
+}
+
+/** The parts of an image's config that matter here; keys as in the Engine API's image inspect. */
+export interface ImageDescription {
+  readonly id: string;
+  /** diff IDs, base first. */
+  readonly layers: readonly string[];
+  readonly size: number;
+  readonly user: string;
+  /** `SHELL`, if the Dockerfile set one. */
+  readonly shell?: readonly string[];
+  readonly env: readonly string[];
+  readonly workingDir: string;
+}
+
+export interface ContainerRequest {
+  readonly image: string;
+  /** Absent: the image's own. Always passed as argument lists; no shell is added. */
+  readonly entrypoint?: readonly string[];
+  readonly command: readonly string[];
+  readonly user?: string;
+  readonly network: string;
+  readonly limits: Limits;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** A container that the caller owns and must remove. */
+export interface EngineContainer {
+  readonly id: string;
+  /** Tar of a path in the container's file system; not followed if it is a symlink itself. Rejects with an EngineError of status 404 where it does not exist. */
+  archive(path: string, signal: AbortSignal): Promise<Readable>;
+  /** Start it, pass its output line by line, resolve with its exit code. */
+  run(onLine: (stream: 'stdout' | 'stderr', line: string) => void, signal: AbortSignal): Promise<number>;
+  /** Kill and remove it with its anonymous volumes; no error when it is gone already. */
+  remove(): Promise<void>;
+}
+
+/** Every call rejects with EngineError (or the signal's reason); no call leaves anything behind on abort. */
+export interface Engine {
+  readonly info: EngineInfo;
+  /**
+   * Build an image and tag it. Rejects with StepError when an instruction fails. Whatever the builder left (containers,
+   * untagged images of its own making) after a failure or abort is removed before it settles.
+   * @returns the image ID
+   */
+  build(request: BuildRequest, onEvent: (event: BuilderEvent) => void, signal: AbortSignal): Promise<string>;
+  /** `undefined` when there is no such image. */
+  describeImage(reference: string, signal?: AbortSignal): Promise<ImageDescription | undefined>;
+  /** Give an image another name `repository:tag`; moves the name if another image has it. */
+  tagImage(reference: string, name: string): Promise<void>;
+  /** Remove a name, and the image with its last name; no error when it is gone, or (unless `force`) still in use. */
+  removeImage(
+    reference: string,
+    options?: { readonly force?: boolean; readonly noPrune?: boolean },
+  ): Promise<void>;
+  createContainer(request: ContainerRequest, signal: AbortSignal): Promise<EngineContainer>;
+  /** IDs of all containers, running or not, with this label `key=value` or `key`. */
+  listContainers(
+    label: string,
+  ): Promise<readonly { readonly id: string; readonly labels: Readonly<Record<string, string>> }[]>;
+  removeContainer(id: string): Promise<void>;
+  /** All image names that match a reference filter such as `127.0.0.1:1/habitus/*/*`, as the engine's `reference` filter reads it. */
+  listImageNames(pattern: string): Promise<readonly { readonly name: string; readonly imageId: string }[]>;
+  /** Close connections; the object is not used afterwards. */
+  close(): Promise<void>;
+}
