@@ -108,8 +108,8 @@ export interface Engine {
     label: string,
   ): Promise<readonly { readonly id: string; readonly labels: Readonly<Record<string, string>> }[]>;
   removeContainer(id: string): Promise<void>;
-  /** All image names that match a reference filter such as `127.0.0.1:1/habitus/*/*`, as the engine's `reference` filter reads it. */
-  listImageNames(pattern: string): Promise<readonly { readonly name: string; readonly imageId: string }[]>;
+  /** All image names under a repository prefix, e.g. `127.0.0.1:1/habitus/`; order unspecified. */
+  listImageNames(prefix: string): Promise<readonly { readonly name: string; readonly imageId: string }[]>;
   /** Close connections; the object is not used afterwards. */
   close(): Promise<void>;
 }
