@@ -59,6 +59,8 @@ export interface ImageDescription {
   /** `SHELL`, if the Dockerfile set one. */
   readonly shell?: readonly string[];
   readonly env: readonly string[];
+  /** All its names `repository:tag`. */
+  readonly names: readonly string[];
   readonly workingDir: string;
 }
 
