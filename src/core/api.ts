@@ -1,0 +1,104 @@
+/** What the package offers to programs: the options of one build, its result, and the log it writes to. */
+import type { Emit, Failure, StepStatus } from './events.js';
+import type { Limits } from './ports.js';
+
+/** Where the engine is; what is absent comes from the environment or the current Docker context. */
+export interface EngineAddress {
+  /** As `DOCKER_HOST`, e.g. `unix:///var/run/docker.sock`, `tcp://10.0.0.2:2376`, `ssh://user@host`. */
+  readonly host?: string;
+  /** Folder with `ca.pem`, `cert.pem` and `key.pem`, as `DOCKER_CERT_PATH`. */
+  readonly certs?: string;
+  /** As `DOCKER_TLS_VERIFY`. */
+  readonly tls?: boolean;
+}
+
+/** Every field has a default; paths are relative to the current directory of the process. */
+export interface BuildOptions {
+  /** Default: the current directory. */
+  readonly workDirectory?: string;
+  /** Default: `build.yml` in the work directory. */
+  readonly file?: string;
+  /** The variables of `_env()`; absent: those of the process. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** An unset variable in `_env()` becomes an empty string instead of an error. */
+  readonly allowUnsetEnv?: boolean;
+  /** Build args of every step, under those of the step itself. */
+  readonly buildArgs?: Readonly<Record<string, string>>;
+  /** Appended to every image name as `-<uid>`. */
+  readonly uid?: string;
+  readonly noCache?: boolean;
+  /** Skip cleanup and squash of every step. */
+  readonly noCleanup?: boolean;
+  /** Every image stays under its name, also those that only other steps use. */
+  readonly keepAll?: boolean;
+  /** Leave the artifacts in the work directory. */
+  readonly keepArtifacts?: boolean;
+  /** Labels: build only these and what they need. */
+  readonly steps?: readonly string[];
+  /** How many steps work at once, at least 1. */
+  readonly jobs?: number;
+  /** After a failure, still build what does not depend on the failed step. */
+  readonly keepGoing?: boolean;
+  readonly builder?: 'auto' | 'classic' | 'buildkit';
+  /** Network mode of RUN; default `default`. */
+  readonly network?: string;
+  readonly limits?: Limits;
+  /** Remove the containers of RUN after a successful step; default true. After a failure they always go. */
+  readonly removeContainers?: boolean;
+  /** Remove unwanted images even where a container uses them. */
+  readonly forceRemoveImages?: boolean;
+  /** Keep the untagged parents of unwanted images. */
+  readonly noPruneImages?: boolean;
+  /** Allow `after_build_command`, which runs on this machine. */
+  readonly allowAfterBuildCommands?: boolean;
+  readonly engine?: EngineAddress;
+  /** Called synchronously with every event, in order. Must not throw. */
+  readonly emit?: Emit;
+  readonly log?: Logger;
+  /** Stops the build: what works is stopped, what was made is removed, then the promise settles. */
+  readonly signal?: AbortSignal;
+}
+
+export interface BuildResult {
+  readonly session: string;
+  readonly status: 'succeeded' | 'failed' | 'cancelled';
+  readonly durationMs: number;
+  /** In the order of the plan. */
+  readonly steps: readonly StepResult[];
+}
+
+export interface StepResult {
+  readonly label: string;
+  /** The name the plan gives it, `repository:tag`, whether or not it was given. */
+  readonly imageName: string;
+  readonly status: StepStatus;
+  /** 0 where the step never started. */
+  readonly durationMs: number;
+  /** The built image, when there is one. */
+  readonly imageId?: string;
+  /** The names its image has after the build; empty when it did not stay. */
+  readonly names: readonly string[];
+  /** Why it was skipped or cancelled, e.g. `compile failed`. */
+  readonly reason?: string;
+  readonly failure?: Failure;
+}
+
+/**
+ * Build everything that the build file asks for. A failed or cancelled build resolves, with its status.
+ * Rejects with UsageError (options or files are wrong; nothing was built) or EngineError.
+ */
+export type Build = (options: BuildOptions) => Promise<BuildResult>;
+
+/** Either a sentence, or fields and a sentence. */
+export interface LogMethod {
+  (message: string): void;
+  (fields: Readonly<Record<string, unknown>>, message?: string): void;
+}
+
+/** Diagnostics of the program itself; a pino logger is one. */
+export interface Logger {
+  readonly debug: LogMethod;
+  readonly info: LogMethod;
+  readonly warn: LogMethod;
+  readonly error: LogMethod;
+}
