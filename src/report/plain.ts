@@ -1,0 +1,104 @@
+/** Progress as a log: one line for each thing, the step's label before it. Made for CI. */
+import type { BuildEvent, InstructionEvent } from '../core/events.js';
+import { formatDuration } from './duration.js';
+import { reduce } from './reduce.js';
+import type { Reporter, ReporterOptions } from './reporter.js';
+import { firstLine, sanitize } from './sanitize.js';
+import { MARKS, createPaint, shortId, type Paint } from './style.js';
+import { summarize } from './summary.js';
+import { EMPTY_VIEW, type View } from './view.js';
+import { displayWidth, pad } from './width.js';
+import { describeBuild, describePhase } from './words.js';
+
+export function createPlainReporter({
+  stream,
+  color,
+  suppress,
+}: Pick<ReporterOptions, 'stream' | 'color' | 'suppress'>): Reporter {
+  const paint = createPaint(color);
+  let view = EMPTY_VIEW;
+  return {
+    emit(event) {
+      view = reduce(view, event);
+      if (suppress && event.type === 'output') return;
+      const text = plainLine(event, view, paint);
+      if (text !== undefined) stream.write(`${text}\n`);
+    },
+    finish(result) {
+      stream.write(`\n${summarize(result, view, paint).join('\n')}\n`);
+    },
+    close() {
+      // Nothing is held.
+    },
+  };
+}
+
+/** The line that tells one event, or `undefined` where another event or the summary tells it better. */
+export function plainLine(event: BuildEvent, view: View, paint: Paint): string | undefined {
+  const ofStep = (step: string, text: string): string => `${paint('quiet', prefix(step, view))}${text}`;
+  switch (event.type) {
+    case 'build-started':
+      return view.build === undefined ? undefined : `${describeBuild(view.build, event.steps.length)}\n`;
+    case 'step-started':
+      return ofStep(event.step, 'started');
+    case 'phase-started':
+      // The instructions tell what is being built.
+      if (event.phase === 'build' && event.detail === undefined) return undefined;
+      return ofStep(event.step, describePhase(event.phase, event.detail));
+    case 'instruction':
+      return ofStep(event.step, instructionText(event.instruction, paint));
+    case 'output':
+      return ofStep(event.step, `  ${sanitize(event.line)}`).trimEnd();
+    case 'step-finished':
+      return ofStep(event.step, finishedText(event, paint));
+    case 'notice':
+      return noticeText(event, view, paint);
+    case 'promoted':
+    case 'build-finished':
+      return undefined;
+  }
+}
+
+function prefix(step: string, view: View): string {
+  const labels = [...view.steps.keys()].map((label) => displayWidth(sanitize(label)));
+  return `${pad(sanitize(step), Math.max(0, ...labels))} | `;
+}
+
+function instructionText(instruction: InstructionEvent, paint: Paint): string {
+  const text = firstLine(instruction.text);
+  switch (instruction.state) {
+    case 'started':
+      return paint('strong', text);
+    case 'finished':
+      return `${text} · ${paint('quiet', instruction.cached ? 'cached' : formatDuration(instruction.durationMs))}`;
+    case 'failed':
+      return paint('bad', `${text} · failed after ${formatDuration(instruction.durationMs)}`);
+  }
+}
+
+function finishedText(event: Extract<BuildEvent, { type: 'step-finished' }>, paint: Paint): string {
+  const { symbol, tone } = MARKS[event.status];
+  const time = formatDuration(event.durationMs);
+  const why = event.reason === undefined ? '' : `: ${firstLine(event.reason)}`;
+  switch (event.status) {
+    case 'succeeded': {
+      const image = event.imageId === undefined ? '' : ` · ${shortId(sanitize(event.imageId))}`;
+      return `${paint(tone, `${symbol} built in ${time}`)}${paint('quiet', image)}`;
+    }
+    case 'failed': {
+      const message = event.failure === undefined ? '' : `: ${firstLine(event.failure.message)}`;
+      return `${paint(tone, `${symbol} failed after ${time}`)}${message}`;
+    }
+    case 'cancelled':
+      return `${paint(tone, `${symbol} cancelled after ${time}`)}${why}`;
+    case 'skipped':
+      return paint(tone, `${symbol} not run${why}`);
+  }
+}
+
+/** A notice as every display for people shows it. */
+export function noticeText(event: Extract<BuildEvent, { type: 'notice' }>, view: View, paint: Paint): string {
+  const message = firstLine(event.message);
+  const text = event.level === 'warning' ? `${paint('warning', 'warning:')} ${message}` : `note: ${message}`;
+  return event.step === undefined ? text : `${paint('quiet', prefix(event.step, view))}${text}`;
+}

@@ -1,0 +1,101 @@
+/** The last words on a build: a table of its steps, each failure in full, and one line that says it all. */
+import type { BuildResult, StepResult } from '../core/api.js';
+import type { StepStatus } from '../core/events.js';
+import { formatDuration } from './duration.js';
+import { firstLine, sanitize } from './sanitize.js';
+import { MARKS, plural, shortId, type Paint } from './style.js';
+import type { View } from './view.js';
+import { displayWidth, pad } from './width.js';
+
+/** Lines without line breaks. The view adds the output of failures that came without any. */
+export function summarize(result: BuildResult, view: View, paint: Paint): readonly string[] {
+  const failed = result.steps.filter((step) => step.status === 'failed');
+  return [
+    ...table(result.steps, paint),
+    ...failed.flatMap((step) => ['', ...failureBlock(step, view, paint)]),
+    '',
+    ...verdict(result, paint),
+  ];
+}
+
+function table(steps: readonly StepResult[], paint: Paint): readonly string[] {
+  const rows = steps.map((step) => ({
+    step,
+    label: sanitize(step.label),
+    time: step.status === 'skipped' ? '' : formatDuration(step.durationMs),
+    fate: fateOf(step),
+  }));
+  const widthOf = (cells: readonly string[]): number => Math.max(0, ...cells.map(displayWidth));
+  const labels = widthOf(rows.map(({ label }) => label));
+  const times = widthOf(rows.map(({ time }) => time));
+  const names = widthOf(rows.filter(({ step }) => step.imageId !== undefined).map(({ fate }) => fate));
+  return rows.map(({ step, label, time, fate }) => {
+    const { symbol, tone } = MARKS[step.status];
+    const id = step.imageId === undefined ? '' : shortId(sanitize(step.imageId));
+    const text = id === '' ? fate : pad(fate, names);
+    return [
+      paint(tone, symbol),
+      pad(label, labels),
+      time.padStart(times),
+      step.names.length === 0 ? paint('quiet', text) : text,
+      paint('quiet', id),
+    ]
+      .join('  ')
+      .trimEnd();
+  });
+}
+
+/** What became of a step: the names of its image, or why there are none. */
+function fateOf(step: StepResult): string {
+  const why = step.reason === undefined ? '' : `: ${firstLine(step.reason)}`;
+  switch (step.status) {
+    case 'succeeded':
+      return step.names.length === 0 ? `not kept${why}` : step.names.map(sanitize).join(', ');
+    case 'failed':
+      return 'failed';
+    case 'cancelled':
+      return `cancelled${why}`;
+    case 'skipped':
+      return `not run${why}`;
+  }
+}
+
+/** Step, instruction, exit code, last lines of output and what to do next. */
+export function failureBlock(step: StepResult, view: View, paint: Paint): readonly string[] {
+  const { failure } = step;
+  const heading = `${MARKS.failed.symbol} ${sanitize(step.label)} failed`;
+  if (failure === undefined) return [paint('bad', heading)];
+  const output = failure.output.length > 0 ? failure.output : (view.steps.get(step.label)?.tail ?? []);
+  return [
+    `${paint('bad', heading)}: ${firstLine(failure.message)}`,
+    ...(failure.instruction === undefined ? [] : [`  instruction  ${firstLine(failure.instruction)}`]),
+    ...(failure.exitCode === undefined ? [] : [`  exit code    ${failure.exitCode}`]),
+    ...(output.length === 0 ? [] : ['  last output']),
+    ...output.map((line) => `    ${paint('quiet', '│')} ${sanitize(line)}`.trimEnd()),
+    ...(failure.hint === undefined ? [] : [`  ${paint('strong', '→')} ${sanitize(failure.hint)}`]),
+  ];
+}
+
+const COUNTED: readonly (readonly [StepStatus, string])[] = [
+  ['failed', 'failed'],
+  ['cancelled', 'cancelled'],
+  ['skipped', 'not run'],
+  ['succeeded', 'built'],
+];
+
+function verdict(result: BuildResult, paint: Paint): readonly string[] {
+  const time = formatDuration(result.durationMs);
+  const session = paint('quiet', `(session ${sanitize(result.session)})`);
+  const count = (status: StepStatus): number => result.steps.filter((step) => step.status === status).length;
+  if (result.status === 'succeeded') {
+    const built = `built ${plural(count('succeeded'), 'image')} in ${time}`;
+    return [`${paint('good', `${MARKS.succeeded.symbol} ${built}`)} ${session}`];
+  }
+  const parts = COUNTED.flatMap(([status, word]) => (count(status) === 0 ? [] : `${count(status)} ${word}`));
+  const heading = `${MARKS.failed.symbol} build ${result.status} after ${time}`;
+  const named = result.steps.some((step) => step.names.length > 0);
+  return [
+    `${paint('bad', heading)}${parts.length === 0 ? '' : `: ${parts.join(', ')}`} ${session}`,
+    ...(named ? [] : [paint('quiet', '  No image got its name; earlier images keep theirs.')]),
+  ];
+}
