@@ -1,0 +1,3 @@
+FROM base
+COPY --from=base /base /copied
+RUN cat /base

@@ -1,0 +1,3 @@
+FROM busybox:latest
+ARG COLOUR=none
+RUN echo "$COLOUR" > /colour
