@@ -65,6 +65,8 @@ export interface ImageDescription {
 }
 
 export interface ContainerRequest {
+  /** Unique on the engine: creating a second container of this name rejects with an EngineError of status 409. */
+  readonly name?: string;
   readonly image: string;
   /** Absent: the image's own. Always passed as argument lists; no shell is added. */
   readonly entrypoint?: readonly string[];
@@ -109,6 +111,9 @@ export interface Engine {
   listContainers(
     label: string,
   ): Promise<readonly { readonly id: string; readonly labels: Readonly<Record<string, string>> }[]>;
+  /** ID of the container of this name, if there is one. */
+  findContainer(name: string): Promise<string | undefined>;
+  /** Kill and remove it with its anonymous volumes; no error when it is gone already. */
   removeContainer(id: string): Promise<void>;
   /** All image names under a repository prefix, e.g. `127.0.0.1:1/habitus/`; order unspecified. */
   listImageNames(prefix: string): Promise<readonly { readonly name: string; readonly imageId: string }[]>;

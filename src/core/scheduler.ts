@@ -21,9 +21,9 @@ export interface ScheduleOptions<T> {
   /** After a failure go on with everything that does not depend on the failed task, instead of cancelling. */
   readonly keepGoing: boolean;
   readonly signal: AbortSignal;
-  run(this: void, id: string, signal: AbortSignal): Promise<T>;
+  readonly run: (id: string, signal: AbortSignal) => Promise<T>;
   /** Called once a task, as soon as its outcome is known. */
-  settled(this: void, id: string, outcome: Outcome<T>): void;
+  readonly settled: (id: string, outcome: Outcome<T>) => void;
 }
 
 /**

@@ -1,0 +1,113 @@
+/** Gives final names to the images of a build that has succeeded: all of them or none, never a mixture of two builds. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EngineError } from './errors.js';
+import type { Engine } from './ports.js';
+import type { ImageRemoval, Session } from './session.js';
+
+export interface Promotion {
+  readonly label: string;
+  readonly imageId: string;
+  /** Final name, `repository:tag`. */
+  readonly name: string;
+}
+
+/** Taken by creating a container of this name, which an engine allows once: a lock that all hosts of an engine see. */
+const LOCK_NAME = 'habitus-promotion';
+const LOCK_POLL_MS = 50;
+/** Naming takes milliseconds, so whoever is seen to hold the lock for this long is dead. */
+const LOCK_STALE_MS = 30_000;
+
+interface Change extends Promotion {
+  /** The image that had the name before. */
+  readonly previous: string | undefined;
+}
+
+/**
+ * Name the images. Images that lose their only name by it are removed, unless something still uses them.
+ * Cancel is not heeded between the first and the last name.
+ * @throws EngineError when a name could not be given; the names given before it have been taken back then
+ */
+export async function promote(
+  engine: Engine,
+  session: Session,
+  promotions: readonly Promotion[],
+  removal: ImageRemoval,
+  signal: AbortSignal,
+): Promise<void> {
+  if ((await changes(engine, promotions)).length === 0) return;
+  signal.throwIfAborted();
+  const lock = promotions.length > 1 ? await takeLock(engine, session, promotions, signal) : undefined;
+  let replaced: readonly Change[];
+  try {
+    replaced = await nameAll(engine, await changes(engine, promotions));
+  } finally {
+    await lock?.remove();
+  }
+  for (const { previous } of replaced) {
+    if (previous !== undefined) await removeIfNameless(engine, previous, removal);
+  }
+}
+
+async function changes(engine: Engine, promotions: readonly Promotion[]): Promise<readonly Change[]> {
+  const found = await Promise.all(
+    promotions.map(async (promotion) => ({
+      ...promotion,
+      previous: (await engine.describeImage(promotion.name))?.id,
+    })),
+  );
+  return found.filter(({ imageId, previous }) => previous !== imageId);
+}
+
+async function nameAll(engine: Engine, wanted: readonly Change[]): Promise<readonly Change[]> {
+  const done: Change[] = [];
+  try {
+    for (const change of wanted) {
+      await engine.tagImage(change.imageId, change.name);
+      done.push(change);
+    }
+    return done;
+  } catch (error) {
+    for (const { name, previous } of done) {
+      if (previous === undefined) await engine.removeImage(name);
+      else await engine.tagImage(previous, name);
+    }
+    throw error;
+  }
+}
+
+async function takeLock(
+  engine: Engine,
+  session: Session,
+  promotions: readonly Promotion[],
+  signal: AbortSignal,
+): Promise<{ remove(): Promise<void> }> {
+  const [first] = promotions;
+  if (first === undefined) throw new Error('nothing to promote');
+  let holder: { readonly id: string; readonly since: number } | undefined;
+  for (;;) {
+    try {
+      return await session.createContainer(
+        {
+          name: LOCK_NAME,
+          image: session.tagOf(first.label),
+          command: ['promotion'],
+          network: 'none',
+          limits: {},
+        },
+        signal,
+      );
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.status !== 409) throw error;
+    }
+    const id = await engine.findContainer(LOCK_NAME);
+    if (id === undefined) continue;
+    if (holder?.id !== id) holder = { id, since: performance.now() };
+    else if (performance.now() - holder.since > LOCK_STALE_MS) await engine.removeContainer(id);
+    await sleep(LOCK_POLL_MS, undefined, { signal });
+  }
+}
+
+async function removeIfNameless(engine: Engine, imageId: string, removal: ImageRemoval): Promise<void> {
+  const image = await engine.describeImage(imageId);
+  if (image?.names.length === 0) await engine.removeImage(imageId, { ...removal, force: false });
+}

@@ -1,0 +1,140 @@
+/** Runs the steps of a plan in the scheduler's order, tells their events, and frees artifacts after their last taker. */
+import { HabitusError, StepError } from './errors.js';
+import type { Emit, Failure } from './events.js';
+import type { BuildSettings } from './build.js';
+import type { Engine } from './ports.js';
+import type { Plan, PlannedStep } from './plan.js';
+import { schedule, type Outcome } from './scheduler.js';
+import type { Session } from './session.js';
+import { StepReporter } from './step-reporter.js';
+import { runStep } from './step.js';
+
+export interface EndedStep {
+  readonly step: PlannedStep;
+  /** The value is the image ID. */
+  readonly outcome: Outcome<string>;
+  /** 0 where it never started. */
+  readonly durationMs: number;
+  /** Set where the outcome is `failed`. */
+  readonly failure?: Failure;
+}
+
+/** @returns how each step ended, in the order of the plan; rejects only on a bug of this program, after every step has settled */
+export async function runSteps(
+  plan: Plan,
+  settings: BuildSettings,
+  session: Session,
+  engine: Engine,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<readonly EndedStep[]> {
+  const steps = new Map(plan.steps.map((step) => [step.label, step]));
+  const flow = artifactFlow(plan);
+  const startedAt = new Map<string, number>();
+  const ended = new Map<string, EndedStep>();
+  const releases: Promise<void>[] = [];
+
+  await schedule<string>(
+    plan.steps.map(({ label, dependsOn }) => ({ id: label, dependsOn })),
+    {
+      jobs: settings.jobs,
+      keepGoing: settings.keepGoing,
+      signal,
+      run: (label, stepSignal) => {
+        startedAt.set(label, performance.now());
+        emit({ at: Date.now(), type: 'step-started', step: label });
+        const producers = flow.producersFor.get(label) ?? [];
+        return runStep(
+          known(steps, label),
+          {
+            artifacts: producers.flatMap((producer) => session.artifactsOf(producer)),
+            handsOff: settings.keepArtifacts || flow.takersOf.has(label),
+          },
+          { ...settings, engine, session, workDirectory: plan.workDirectory },
+          new StepReporter(emit, label),
+          stepSignal,
+        );
+      },
+      settled: (label, outcome) => {
+        const started = startedAt.get(label);
+        const step: EndedStep = {
+          step: known(steps, label),
+          outcome,
+          durationMs: started === undefined ? 0 : performance.now() - started,
+          ...(outcome.status === 'failed' && { failure: failureOf(outcome.error) }),
+        };
+        ended.set(label, step);
+        emit(finishedEvent(step));
+        if (settings.keepArtifacts) return;
+        for (const producer of flow.producersFor.get(label) ?? []) {
+          const takers = flow.takersOf.get(producer);
+          takers?.delete(label);
+          if (takers?.size === 0) releases.push(session.releaseArtifacts(producer));
+        }
+      },
+    },
+  );
+  await Promise.all(releases);
+  for (const { outcome } of ended.values()) {
+    if (outcome.status === 'failed' && isBug(outcome.error)) throw outcome.error;
+  }
+  return plan.steps.map(({ label }) => known(ended, label));
+}
+
+interface ArtifactFlow {
+  /** Step → the steps whose artifacts its context holds, in the order of the plan. */
+  readonly producersFor: ReadonlyMap<string, readonly string[]>;
+  /** Step with artifacts → the steps that still have to take them. */
+  readonly takersOf: ReadonlyMap<string, Set<string>>;
+}
+
+/** Artifacts go to every step that comes after their step, directly or not. */
+function artifactFlow(plan: Plan): ArtifactFlow {
+  const producersFor = new Map<string, string[]>();
+  const takersOf = new Map<string, Set<string>>();
+  for (const producer of plan.steps) {
+    if (producer.artifacts.length === 0) continue;
+    const after = new Set([producer.label]);
+    for (const step of plan.steps) {
+      if (!step.dependsOn.some((label) => after.has(label))) continue;
+      after.add(step.label);
+      producersFor.set(step.label, [...(producersFor.get(step.label) ?? []), producer.label]);
+    }
+    after.delete(producer.label);
+    if (after.size > 0) takersOf.set(producer.label, after);
+  }
+  return { producersFor, takersOf };
+}
+
+function finishedEvent({ step, outcome, durationMs, failure }: EndedStep): Parameters<Emit>[0] {
+  return {
+    at: Date.now(),
+    type: 'step-finished',
+    step: step.label,
+    status: outcome.status,
+    durationMs,
+    ...(outcome.status === 'succeeded' && { imageId: outcome.value }),
+    ...((outcome.status === 'skipped' || outcome.status === 'cancelled') && { reason: outcome.reason }),
+    ...(failure !== undefined && { failure }),
+  };
+}
+
+/** What users read of an error that stopped a step. */
+function failureOf(error: unknown): Failure {
+  if (error instanceof StepError) return error.failure;
+  if (error instanceof HabitusError) {
+    return { message: error.message, output: [], ...(error.hint !== undefined && { hint: error.hint }) };
+  }
+  return { message: error instanceof Error ? error.message : String(error), output: [] };
+}
+
+/** Whether an error comes from this program's own mistake rather than from files, the engine or the system. */
+function isBug(error: unknown): boolean {
+  return !(error instanceof HabitusError) && !(error instanceof Error && 'syscall' in error);
+}
+
+function known<T>(map: ReadonlyMap<string, T>, key: string): T {
+  const value = map.get(key);
+  if (value === undefined) throw new Error(`no step ${key}`);
+  return value;
+}
