@@ -53,10 +53,7 @@ export async function schedule<T>(tasks: readonly Task[], options: ScheduleOptio
     for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
       for (const dependent of dependents.get(id) ?? []) {
         if (!open.has(dependent)) continue;
-        settle(dependent, {
-          status: 'skipped',
-          reason: `needs ${id}, which ${id === failed ? 'failed' : 'was skipped'}`,
-        });
+        settle(dependent, { status: 'skipped', reason: `needs ${failed}, which failed` });
         queue.push(dependent);
       }
     }
