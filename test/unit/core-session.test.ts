@@ -1,0 +1,49 @@
+/** What a session's marks look like. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { newSessionId, Session } from '../../src/core/session.js';
+import type { Engine } from '../../src/core/ports.js';
+
+describe('a session ID', () => {
+  it('is twelve characters that fit into image names', () => {
+    expect(newSessionId()).toMatch(/^[0-9a-z]{12}$/);
+  });
+
+  it('sorts by the second in which it was made', () => {
+    fc.assert(
+      fc.property(fc.nat(2 ** 33), fc.nat(2 ** 33), (a, b) => {
+        fc.pre(a !== b);
+        expect(newSessionId(a * 1000) < newSessionId(b * 1000)).toBe(a < b);
+      }),
+    );
+  });
+
+  it('differs between builds that begin in the same second', () => {
+    expect(new Set(Array.from({ length: 100 }, () => newSessionId(0))).size).toBe(100);
+  });
+});
+
+describe('the image names of a session', () => {
+  const noEngine = {} as Engine;
+
+  it('lie below a registry that never answers, one for each step', () => {
+    const session = new Session(noEngine, ['Compile it', 'web'], '1jzk6cq3v0ab');
+    expect(session.tagOf('Compile it')).toBe('127.0.0.1:1/habitus/1jzk6cq3v0ab/1-compile-it:latest');
+    expect(session.tagOf('web')).toBe('127.0.0.1:1/habitus/1jzk6cq3v0ab/2-web:latest');
+  });
+
+  it('are valid and distinct for any labels', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.string({ unit: 'binary', minLength: 1 }), { maxLength: 20 }),
+        (labels) => {
+          const session = new Session(noEngine, labels);
+          const tags = labels.map((label) => session.tagOf(label));
+          expect(new Set(tags).size).toBe(labels.length);
+          for (const tag of tags)
+            expect(tag).toMatch(/^127\.0\.0\.1:1\/habitus\/[0-9a-z]{12}\/[0-9a-z]+(-[0-9a-z]+)*:latest$/);
+        },
+      ),
+    );
+  });
+});
