@@ -42,8 +42,9 @@ export function plainLine(event: BuildEvent, view: View, paint: Paint): string |
     case 'step-started':
       return ofStep(event.step, 'started');
     case 'phase-started':
-      // The instructions tell what is being built.
-      if (event.phase === 'build' && event.detail === undefined) return undefined;
+      // `started` and the instructions have told as much.
+      if (event.detail === undefined && (event.phase === 'context' || event.phase === 'build'))
+        return undefined;
       return ofStep(event.step, describePhase(event.phase, event.detail));
     case 'instruction':
       return ofStep(event.step, instructionText(event.instruction, paint));

@@ -28,10 +28,10 @@ function table(steps: readonly StepResult[], paint: Paint): readonly string[] {
   const widthOf = (cells: readonly string[]): number => Math.max(0, ...cells.map(displayWidth));
   const labels = widthOf(rows.map(({ label }) => label));
   const times = widthOf(rows.map(({ time }) => time));
-  const names = widthOf(rows.filter(({ step }) => step.imageId !== undefined).map(({ fate }) => fate));
+  const names = widthOf(rows.filter(({ step }) => idOf(step) !== '').map(({ fate }) => fate));
   return rows.map(({ step, label, time, fate }) => {
     const { symbol, tone } = MARKS[step.status];
-    const id = step.imageId === undefined ? '' : shortId(sanitize(step.imageId));
+    const id = idOf(step);
     const text = id === '' ? fate : pad(fate, names);
     return [
       paint(tone, symbol),
@@ -43,6 +43,11 @@ function table(steps: readonly StepResult[], paint: Paint): readonly string[] {
       .join('  ')
       .trimEnd();
   });
+}
+
+/** The ID of an image that can be found by it: one that has a name. */
+function idOf(step: StepResult): string {
+  return step.imageId === undefined || step.names.length === 0 ? '' : shortId(sanitize(step.imageId));
 }
 
 /** What became of a step: the names of its image, or why there are none. */

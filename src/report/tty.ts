@@ -13,7 +13,7 @@ const CURSOR = {
   hide: '\u001b[?25l',
   show: '\u001b[?25h',
   up: (rows: number): string => (rows === 0 ? '\r' : `\r\u001b[${rows}A`),
-  clearLine: '\u001b[K',
+  clearLine: '\u001b[2K',
   clearBelow: '\u001b[J',
 } as const;
 
@@ -41,7 +41,7 @@ export function createTtyReporter(options: Omit<ReporterOptions, 'kind' | 'suppr
     const frame = renderFrame(view, size(), { now: now(), tick: tick++ }, paint);
     const lines = [...above, ...frame.map(({ text }) => text)];
     stream.write(
-      `${rewind()}${lines.map((line) => `${line}${CURSOR.clearLine}\n`).join('')}${CURSOR.clearBelow}`,
+      `${rewind()}${lines.map((line) => `${CURSOR.clearLine}${line}\n`).join('')}${CURSOR.clearBelow}`,
     );
     painted = frame;
     above = [];
