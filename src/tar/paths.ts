@@ -1,0 +1,37 @@
+/** Paths as latin1 strings (one character a byte): their order, their form for people and for the file system. */
+
+const SLASH = 0x2f;
+
+/** fsutil's order: component by component, each by its bytes, a folder before its children. */
+export function comparePaths(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i);
+    const y = b.charCodeAt(i);
+    if (x !== y) return (x === SLASH ? -1 : x) - (y === SLASH ? -1 : y);
+  }
+  return a.length - b.length;
+}
+
+/** For messages: quoted, decoded as UTF-8, control characters escaped. */
+export function shown(path: string): string {
+  const text = Buffer.from(path, 'latin1').toString('utf8');
+  return JSON.stringify(text).replace(
+    /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** The bytes of a path below a folder, for calls of the file system. */
+export function locate(directory: string, path: string): Buffer {
+  return Buffer.concat([Buffer.from(`${directory}/`), Buffer.from(path, 'latin1')]);
+}
+
+export function toLatin1(text: string): string {
+  return Buffer.from(text).toString('latin1');
+}
+
+/** `''` for a path of one component. */
+export function parentOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
+}
