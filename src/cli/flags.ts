@@ -1,0 +1,108 @@
+/** Every flag of the program, in the order of the help text. */
+import { many, pairs, single, toggle, type Flag, type Group } from './flag.js';
+import { anyText, bytes, cpuList, oneOf, wholeNumber } from './values.js';
+
+export const GROUPS = {
+  build: 'What to build:',
+  manner: 'How to build:',
+  keep: 'What stays:',
+  show: 'What is shown:',
+  engine: 'The engine:',
+  other: 'From earlier versions, without effect in this one:',
+} as const satisfies Record<Group, string>;
+
+export const FLAGS = {
+  d: single('DIR', anyText, { group: 'build', help: 'work directory (default: the current one)' }),
+  f: single('FILE', anyText, {
+    group: 'build',
+    help: 'build file (default: build.yml in the work directory)',
+  }),
+  step: many('LABEL', anyText, {
+    group: 'build',
+    help: 'build only this step and what it needs; repeatable',
+  }),
+  env: pairs({
+    group: 'build',
+    help: 'variable for _env(); once given, only these count; repeatable',
+  }),
+  'allow-unset-env': toggle({ group: 'build', help: 'read unset variables in _env() as empty' }),
+  build: pairs({ group: 'build', help: 'build arg for every step; repeatable' }),
+  uid: single('ID', anyText, { group: 'build', help: 'append -ID to every image name' }),
+  print: toggle({ group: 'build', help: 'print the resolved plan as JSON and build nothing' }),
+
+  jobs: single('N', wholeNumber(1), { group: 'manner', short: 'j', help: 'build at most N steps at once' }),
+  'keep-going': toggle({
+    group: 'manner',
+    help: 'after a failure, build what does not depend on it',
+  }),
+  builder: single('NAME', oneOf('auto', 'classic', 'buildkit'), {
+    group: 'manner',
+    help: 'auto, classic or buildkit (default: auto)',
+  }),
+  'no-cache': toggle({ group: 'manner', help: 'use no build cache' }),
+  'no-cleanup': toggle({ group: 'manner', help: 'skip the cleanup commands and the squash' }),
+  'after-build-commands': toggle({
+    group: 'manner',
+    help: 'allow after_build_command, which runs on this machine',
+  }),
+  network: single('MODE', anyText, { group: 'manner', help: 'network mode of RUN (default: default)' }),
+  'docker-memory': single('BYTES', bytes, { group: 'manner', help: 'memory limit of RUN, such as 512m' }),
+  'docker-cpuset-cpus': single('CPUS', cpuList, {
+    group: 'manner',
+    help: 'CPUs that RUN may use, such as 0-3',
+  }),
+  'docker-cpu-shares': single('N', wholeNumber(0), { group: 'manner', help: 'relative CPU weight of RUN' }),
+
+  'keep-all': toggle({ group: 'keep', help: 'keep every image, also those only steps use' }),
+  'keep-artifacts': toggle({ group: 'keep', help: 'leave the artifacts in the work directory' }),
+  rm: toggle({ group: 'keep', help: 'remove the containers of RUN (default: true)' }),
+  'force-rm': toggle({ group: 'keep', help: 'also after a failure: always done' }),
+  'force-rmi': toggle({ group: 'keep', help: 'remove unwanted images even when in use' }),
+  'noprune-rmi': toggle({ group: 'keep', help: 'keep untagged parents of unwanted images' }),
+
+  progress: single('KIND', oneOf('auto', 'tty', 'plain', 'json', 'quiet'), {
+    group: 'show',
+    help: 'auto, tty, plain, json or quiet (default: auto); on standard error',
+  }),
+  suppress: toggle({ group: 'show', help: 'hide what builds and commands print' }),
+  pretty: toggle({ group: 'show', help: 'colour and live view on a terminal (default: true)' }),
+  json: toggle({ group: 'show', help: 'print the result as JSON on standard output' }),
+  'log-file': single('FILE', anyText, { group: 'show', help: 'append diagnostics to FILE, as JSON lines' }),
+  'log-level': single('LEVEL', oneOf('debug', 'info', 'warn', 'error'), {
+    group: 'show',
+    help: 'debug, info, warn or error (default: info in a file, warn on screen)',
+  }),
+  level: single('LEVEL', oneOf('debug', 'info', 'notice', 'warning', 'error', 'critical'), {
+    group: 'show',
+    help: 'the same in the words of earlier versions',
+  }),
+  help: toggle({ group: 'show', short: 'h', help: 'print this text' }),
+  version: toggle({ group: 'show', help: 'print the version' }),
+
+  host: single('URL', anyText, {
+    group: 'engine',
+    help: 'as DOCKER_HOST, such as unix:///var/run/docker.sock',
+  }),
+  certs: single('DIR', anyText, { group: 'engine', help: 'folder of TLS certificates, as DOCKER_CERT_PATH' }),
+  'use-tls': toggle({ group: 'engine', help: 'speak TLS and check it, as DOCKER_TLS_VERIFY' }),
+
+  secrets: toggle({ group: 'other', help: 'serve secrets: not served yet' }),
+  'sec-providers': single('LIST', anyText, { group: 'other', help: 'providers of secrets: not served yet' }),
+  port: single('N', wholeNumber(0), { group: 'other', help: 'port of the secrets service: not served yet' }),
+  binding: single('ADDRESS', anyText, { group: 'other', help: 'address of the same: not served yet' }),
+  'authentication-secret-server': toggle({ group: 'other', help: 'basic auth of the same: not served yet' }),
+  'user-secret-server': single('NAME', anyText, { group: 'other', help: 'its user: not served yet' }),
+  'password-secret-server': single('WORD', anyText, { group: 'other', help: 'its password: not served yet' }),
+  'use-stat': toggle({ group: 'other', help: 'no longer needed' }),
+  os: single('NAME', anyText, { group: 'other', help: 'no longer needed' }),
+} as const;
+
+export type FlagName = keyof typeof FLAGS;
+
+/** The flags that were given, by name. */
+export type FlagValues = {
+  readonly [Name in FlagName]?: (typeof FLAGS)[Name] extends Flag<infer Value> ? Value : never;
+};
+
+/** The flags as a list that forgets the types of their values. */
+export const FLAG_LIST = Object.entries(FLAGS) as readonly (readonly [FlagName, Flag<unknown>])[];
