@@ -32,9 +32,10 @@ async function* read(directory: string, entry: ContextEntry, signal: AbortSignal
         throw unreadable(entry.path, error);
       });
       if (bytesRead > left || (bytesRead === 0 && left > 0)) throw changed(entry.path);
-      if (bytesRead === 0) return;
       left -= bytesRead;
-      yield bytesRead === buffer.length ? buffer : buffer.subarray(0, bytesRead);
+      if (bytesRead > 0) yield bytesRead === buffer.length ? buffer : buffer.subarray(0, bytesRead);
+      // A read that came short of the byte too many has seen the end.
+      if (left === 0 && bytesRead < buffer.length) return;
     }
   } finally {
     await file.close();

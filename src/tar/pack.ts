@@ -1,6 +1,5 @@
 /** Packs a build context as the tar body that the classic builder takes, with a Dockerfile that does not stay in it. */
 import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import type { BuildContext, ContextEntry } from './context.js';
 import { ContextError } from './errors.js';
 import { encodeHeader, END_MARK } from './header.js';
@@ -125,7 +124,7 @@ function member(context: BuildContext, entry: ContextEntry, signal: AbortSignal)
   const { size } = entry;
   if (entry.type !== 'file' || size === 0) return { header, size: 0 };
   if (size > SMALL) return { header, size, body: () => context.open(entry, signal) };
-  const body = buffer(context.open(entry, signal));
+  const body = collect(context.open(entry, signal));
   // It is awaited when its turn comes, or never after another failure.
   body.catch(() => undefined);
   return { header, size, body };
@@ -134,6 +133,13 @@ function member(context: BuildContext, entry: ContextEntry, signal: AbortSignal)
 function inMemory(entry: ContextEntry, content: Buffer): Member {
   const header = encodeHeader({ ...entry, size: content.length });
   return { header, size: content.length, body: Promise.resolve(content) };
+}
+
+/** As `buffer` of node:stream/consumers, which takes twice the time by way of a Blob. */
+async function collect(stream: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk as Buffer);
+  return chunks[0] !== undefined && chunks.length === 1 ? chunks[0] : Buffer.concat(chunks);
 }
 
 function ownFile(path: string): ContextEntry {
@@ -151,7 +157,7 @@ async function extendedIgnore(
       hint: 'Rename or remove it.',
     });
   }
-  const content = await buffer(context.open(entry, signal));
+  const content = await collect(context.open(entry, signal));
   return Buffer.concat([content, Buffer.from(`\n!${DOCKERIGNORE}\n${GENERATED_DOCKERFILE}\n`)]);
 }
 
