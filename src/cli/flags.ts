@@ -23,7 +23,7 @@ export const FLAGS = {
   }),
   env: pairs({
     group: 'build',
-    help: 'variable for _env(); once given, only these count; repeatable',
+    help: 'for _env(), instead of the environment; repeatable',
   }),
   'allow-unset-env': toggle({ group: 'build', help: 'read unset variables in _env() as empty' }),
   build: pairs({ group: 'build', help: 'build arg for every step; repeatable' }),
@@ -62,7 +62,7 @@ export const FLAGS = {
 
   progress: single('KIND', oneOf('auto', 'tty', 'plain', 'json', 'quiet'), {
     group: 'show',
-    help: 'auto, tty, plain, json or quiet (default: auto); on standard error',
+    help: 'auto, tty, plain, json or quiet (default: auto)',
   }),
   suppress: toggle({ group: 'show', help: 'hide what builds and commands print' }),
   pretty: toggle({ group: 'show', help: 'colour and live view on a terminal (default: true)' }),

@@ -7,13 +7,13 @@ import { normalizeGoFlags, type KnownFlag } from './go-flags.js';
 
 const HELP_WIDTH = 88;
 
-const DESCRIPTION =
-  'Builds the Docker images of a build.yml: steps in parallel, in the order they depend on each other.';
+const DESCRIPTION = 'Builds the Docker images of a build.yml: steps in parallel, each after what it needs.';
 
 const NOTES = `
 Flags may be written with one dash or two, values after a space or "=": -d DIR, --d=DIR.
 Switches take a value only after "=": --rm=false.
 
+Progress goes to standard error; standard output is for results (--json, --print).
 Exit status: 0 when every step succeeded, 1 when one failed, 2 when the command line or
 a file is wrong, 3 when no engine answers, 130 or 143 when stopped by a signal.
 
@@ -33,9 +33,7 @@ export function readFlags(argv: readonly string[]): FlagValues {
   const [operand] = [...operands, ...unknown];
   if (operand !== undefined) throw strayArgument(operand);
   const given = program.opts<Record<string, unknown>>();
-  return Object.fromEntries(
-    program.options.map((option) => [option.name(), given[option.attributeName()]]),
-  );
+  return Object.fromEntries(program.options.map((option) => [option.name(), given[option.attributeName()]]));
 }
 
 export function helpText(): string {

@@ -22,9 +22,12 @@ export function createJsonReporter({
   };
 }
 
-/** JSON in one line that is harmless on a terminal too. */
-export function toJson(value: unknown): string {
-  return JSON.stringify(value).replace(
+/**
+ * JSON that is harmless on a terminal too.
+ * @param indent spaces a level; absent: all in one line
+ */
+export function toJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).replace(
     RAW_CONTROLS,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );

@@ -1,0 +1,108 @@
+/** Diagnostics of the program: JSON lines in a file (pino), or plain words among the progress. */
+import { closeSync, openSync } from 'node:fs';
+import type { LogMethod, Logger } from '../core/api.js';
+import { UsageError } from '../core/errors.js';
+import type { BuildEvent, Emit } from '../core/events.js';
+import { LOG_LEVELS, type Display, type LogLevel, type Notice } from './command-line.js';
+
+export interface Log extends Disposable {
+  readonly logger: Logger;
+  /** Notes an event of the build. */
+  readonly emit: Emit;
+  /** Notes the error that ended it all, with its stack; the screen is told by others. */
+  failed(error: unknown): void;
+}
+
+/**
+ * @param tell shows a notice among the progress
+ * @throws {UsageError} when the file cannot be written
+ */
+export async function openLog(
+  display: Pick<Display, 'logFile' | 'logLevel'>,
+  tell: (notice: Notice) => void,
+): Promise<Log> {
+  if (display.logFile === undefined) return screenLog(display.logLevel ?? 'warn', tell);
+  return await fileLog(display.logFile, display.logLevel ?? 'info', tell);
+}
+
+async function fileLog(file: string, level: LogLevel, tell: (notice: Notice) => void): Promise<Log> {
+  const fd = openForAppending(file);
+  const { pino } = await import('pino');
+  // Written at once: the last lines before a crash are the ones that matter.
+  const destination = pino.destination({ fd, sync: true });
+  let broken = false;
+  destination.on('error', (error: Error) => {
+    if (!broken) tell({ level: 'warning', message: `the log ${file} is incomplete: ${error.message}` });
+    broken = true;
+  });
+  const logger = pino({ level }, destination);
+  return {
+    logger,
+    emit: (event) => {
+      const { type, ...fields } = event;
+      logger[levelOf(event)](fields, type);
+    },
+    failed: (error) => {
+      logger.error({ err: error }, 'ended by an error');
+    },
+    [Symbol.dispose]() {
+      destination.flushSync();
+      closeSync(fd);
+    },
+  };
+}
+
+function openForAppending(file: string): number {
+  try {
+    return openSync(file, 'a');
+  } catch (error) {
+    throw new UsageError(`the log file ${JSON.stringify(file)} cannot be written`, {
+      hint: error instanceof Error ? `${error.message}.` : 'Choose another --log-file.',
+      cause: error,
+    });
+  }
+}
+
+function levelOf(event: BuildEvent): LogLevel {
+  if (event.type === 'output') return 'debug';
+  return event.type === 'notice' && event.level === 'warning' ? 'warn' : 'info';
+}
+
+/** How many notices are remembered so that a diagnostic does not repeat one. */
+const REMEMBERED = 100;
+
+function screenLog(threshold: LogLevel, tell: (notice: Notice) => void): Log {
+  const said: string[] = [];
+  const remember = (message: string): void => {
+    said.push(message);
+    if (said.length > REMEMBERED) said.shift();
+  };
+  const method = (level: LogLevel): LogMethod => {
+    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(threshold)) return () => undefined;
+    return (first: string | Readonly<Record<string, unknown>>, message?: string) => {
+      const text =
+        typeof first === 'string' ? first : [message ?? 'diagnostic', wordsOf(first)].join(' ').trim();
+      if (said.includes(text)) return;
+      remember(text);
+      tell({ level: level === 'warn' || level === 'error' ? 'warning' : 'info', message: text });
+    };
+  };
+  return {
+    logger: { debug: method('debug'), info: method('info'), warn: method('warn'), error: method('error') },
+    emit: (event) => {
+      if (event.type === 'notice') remember(event.message);
+    },
+    failed: () => undefined,
+    [Symbol.dispose]() {
+      // Nothing is held.
+    },
+  };
+}
+
+/** `(status=404, path="/x")`; errors by their message. */
+function wordsOf(fields: Readonly<Record<string, unknown>>): string {
+  const words = Object.entries(fields).map(
+    ([key, value]) => `${key}=${JSON.stringify(value instanceof Error ? value.message : value)}`,
+  );
+  return words.length === 0 ? '' : `(${words.join(', ')})`;
+}

@@ -1,0 +1,51 @@
+/** The command line, from arguments to exit status. */
+import { EXIT } from '../core/errors.js';
+import { chooseAppearance, type Appearance } from './appearance.js';
+import { readCommandLine, type CommandLine } from './command-line.js';
+import { describeFailure } from './failures.js';
+import { helpText } from './program.js';
+import { versionText } from './version.js';
+import { processWorld, type World } from './world.js';
+
+/** @returns the exit status; never rejects */
+export async function main(argv: readonly string[], world: World = processWorld()): Promise<number> {
+  let appearance = chooseAppearance({ progress: 'auto', pretty: true }, world);
+  let stack = false;
+  const fail = (error: unknown): number => {
+    const { text, exitCode } = describeFailure(error, { ...appearance, stack });
+    world.stderr.write(`${text}\n`);
+    return exitCode;
+  };
+  world.onCrash((error) => {
+    world.exit(fail(error));
+  });
+  try {
+    const line = readCommandLine(argv);
+    if ('display' in line) {
+      appearance = chooseAppearance(line.display, world);
+      stack = line.display.logLevel === 'debug';
+    }
+    return await run(line, appearance, world);
+  } catch (error) {
+    return fail(error);
+  }
+}
+
+async function run(line: CommandLine, appearance: Appearance, world: World): Promise<number> {
+  switch (line.command) {
+    case 'help':
+      world.stdout.write(helpText());
+      return EXIT.ok;
+    case 'version':
+      world.stdout.write(`${versionText()}\n`);
+      return EXIT.ok;
+    case 'print': {
+      const { runPrintCommand } = await import('./print.js');
+      return await runPrintCommand(line.options, appearance, world);
+    }
+    case 'build': {
+      const { runBuildCommand } = await import('./build.js');
+      return await runBuildCommand(line, appearance, world);
+    }
+  }
+}
