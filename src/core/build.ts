@@ -18,7 +18,6 @@ export interface BuildSettings {
   readonly limits: Limits;
   readonly removeContainers: boolean;
   readonly removal: ImageRemoval;
-  readonly allowAfterBuildCommands: boolean;
 }
 
 /**

@@ -35,7 +35,7 @@ export interface PlannedStep {
   readonly secrets: readonly SecretSpec[];
   /** Shell command line, run in a container of the step's image. */
   readonly command?: string;
-  /** Shell command line, run on the host if `--after-build-commands` allows it. */
+  /** Shell command line, run on the host; only set where `--after-build-commands` allows it. */
   readonly afterBuildCommand?: string;
   /** Whether the image gets its name and stays after the build. */
   readonly keep: boolean;

@@ -1,4 +1,5 @@
 /** Runs the steps of a plan in the scheduler's order, tells their events, and frees artifacts after their last taker. */
+import { ContextError, TarError } from '../tar/errors.js';
 import { HabitusError, StepError } from './errors.js';
 import type { Emit, Failure } from './events.js';
 import type { BuildSettings } from './build.js';
@@ -122,7 +123,7 @@ function finishedEvent({ step, outcome, durationMs, failure }: EndedStep): Param
 /** What users read of an error that stopped a step. */
 function failureOf(error: unknown): Failure {
   if (error instanceof StepError) return error.failure;
-  if (error instanceof HabitusError) {
+  if (error instanceof HabitusError || error instanceof ContextError) {
     return { message: error.message, output: [], ...(error.hint !== undefined && { hint: error.hint }) };
   }
   return { message: error instanceof Error ? error.message : String(error), output: [] };
@@ -130,7 +131,9 @@ function failureOf(error: unknown): Failure {
 
 /** Whether an error comes from this program's own mistake rather than from files, the engine or the system. */
 function isBug(error: unknown): boolean {
-  return !(error instanceof HabitusError) && !(error instanceof Error && 'syscall' in error);
+  if (error instanceof HabitusError || error instanceof ContextError || error instanceof TarError)
+    return false;
+  return !(error instanceof Error && 'syscall' in error);
 }
 
 function known<T>(map: ReadonlyMap<string, T>, key: string): T {

@@ -20,7 +20,6 @@ export interface StepSettings {
   readonly network: string;
   readonly limits: Limits;
   readonly removeContainers: boolean;
-  readonly allowAfterBuildCommands: boolean;
 }
 
 /** What a step takes from the steps before it and gives to those after it. */
@@ -193,14 +192,10 @@ async function runAfterBuildCommand(
   step: PlannedStep,
   command: string,
   imageId: string,
-  { session, workDirectory, allowAfterBuildCommands }: StepSettings,
+  { session, workDirectory }: StepSettings,
   report: StepReporter,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!allowAfterBuildCommands) {
-    report.notice('its after_build_command is not run: --after-build-commands would allow it');
-    return;
-  }
   const output = report.command('after_build_command', command);
   const environment = {
     HABITUS_SESSION: session.id,
