@@ -1,0 +1,123 @@
+/** BuildKit's progress made into events: vertexes become instructions, logs become lines. */
+import { LineSplitter } from '../core/lines.js';
+import type { BuilderEvent } from '../core/ports.js';
+import type { StepError } from '../core/errors.js';
+import { buildError, exitCodeOf } from './failure.js';
+import { Tail } from './tail.js';
+import { decodeTrace, type Trace, type TraceTime, type TraceVertex } from './wire.js';
+
+/** One line of the answer to `POST /build` of version 2; only what is read. */
+export interface BuildKitMessage {
+  readonly id?: string;
+  readonly aux?: unknown;
+  readonly error?: string;
+  readonly errorDetail?: { readonly message?: string };
+}
+
+interface Vertex {
+  readonly id: string;
+  text: string;
+  state: 'waiting' | 'started' | 'over';
+  /** What broke it, unless it was stopped because another one broke. */
+  broken: string | undefined;
+  readonly tail: Tail;
+  readonly lines: Readonly<Record<'stdout' | 'stderr', LineSplitter>>;
+}
+
+export class BuildKitOutput {
+  readonly #onEvent: (event: BuilderEvent) => void;
+  readonly #vertexes = new Map<string, Vertex>();
+  readonly #warned = new Set<string>();
+
+  constructor(onEvent: (event: BuilderEvent) => void) {
+    this.#onEvent = onEvent;
+  }
+
+  /** @returns the failure, if this message tells one */
+  message(message: BuildKitMessage): StepError | undefined {
+    if (message.id === 'moby.buildkit.trace' && typeof message.aux === 'string') {
+      this.#trace(decodeTrace(message.aux));
+    }
+    const reason = message.errorDetail?.message ?? message.error;
+    return reason === undefined ? undefined : this.#fail(reason);
+  }
+
+  #trace(trace: Trace): void {
+    for (const vertex of trace.vertexes) this.#begin(vertex);
+    for (const { vertex, stream, msg } of trace.logs) {
+      this.#vertexes.get(vertex)?.lines[stream === '2' ? 'stderr' : 'stdout'].write(msg);
+    }
+    for (const { short } of trace.warnings) this.#warn(short.toString());
+    // The last output comes in the same message as the end of its vertex.
+    for (const vertex of trace.vertexes) if (vertex.completed) this.#complete(vertex);
+  }
+
+  #begin({ digest, name, started, completed }: TraceVertex): void {
+    const vertex = this.#vertexes.get(digest) ?? this.#add(digest);
+    vertex.text = name;
+    if (vertex.state !== 'waiting' || !(started ?? completed)) return;
+    vertex.state = 'started';
+    this.#onEvent({ type: 'instruction', instruction: { state: 'started', id: vertex.id, text: name } });
+  }
+
+  #complete({ digest, name: text, cached, started, completed, error }: TraceVertex): void {
+    const vertex = this.#vertexes.get(digest);
+    if (vertex?.state !== 'started') return;
+    vertex.state = 'over';
+    vertex.lines.stdout.end();
+    vertex.lines.stderr.end();
+    const durationMs = milliseconds(started, completed);
+    const { id } = vertex;
+    if (error === '') {
+      this.#onEvent({
+        type: 'instruction',
+        instruction: { state: 'finished', id, text, cached, durationMs },
+      });
+      return;
+    }
+    if (!/context canceled/.test(error)) vertex.broken = error;
+    this.#onEvent({ type: 'instruction', instruction: { state: 'failed', id, text, durationMs } });
+  }
+
+  #add(digest: string): Vertex {
+    const tail = new Tail();
+    const splitter = (stream: 'stdout' | 'stderr'): LineSplitter =>
+      new LineSplitter((line) => {
+        tail.push(line);
+        this.#onEvent({ type: 'output', stream, line });
+      });
+    const lines = { stdout: splitter('stdout'), stderr: splitter('stderr') };
+    const id = String(this.#vertexes.size + 1);
+    const vertex: Vertex = { id, text: '', state: 'waiting', broken: undefined, tail, lines };
+    this.#vertexes.set(digest, vertex);
+    return vertex;
+  }
+
+  #fail(reason: string): StepError {
+    const culprit = [...this.#vertexes.values()].find(({ broken }) => broken !== undefined);
+    const named = culprit !== undefined && !culprit.text.startsWith('[internal]');
+    return buildError({
+      instruction: named ? instructionOf(culprit.text) : undefined,
+      reason: culprit?.broken ?? reason,
+      exitCode: exitCodeOf(culprit?.broken ?? reason),
+      output: culprit?.tail.lines ?? [],
+    });
+  }
+
+  #warn(message: string): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    this.#onEvent({ type: 'warning', message });
+  }
+}
+
+/** `[builder 2/3] RUN make` → `RUN make`. */
+function instructionOf(text: string): string {
+  return text.replace(/^\[[^\]]*\]\s+/, '');
+}
+
+function milliseconds(started: TraceTime | null, completed: TraceTime | null): number {
+  if (started === null || completed === null) return 0;
+  const seconds = Number(completed.seconds) - Number(started.seconds);
+  return Math.max(0, Math.round(seconds * 1000 + (completed.nanos - started.nanos) / 1e6));
+}

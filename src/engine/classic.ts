@@ -1,0 +1,96 @@
+/** A build by the classic builder: a tar goes up, its talk comes back, and what a failure left is cleared away. */
+import { StepError } from '../core/errors.js';
+import type { BuilderEvent, BuildRequest } from '../core/ports.js';
+import { packContext } from '../tar/pack.js';
+import type { RegistryAuth } from './auth.js';
+import { ClassicOutput, type ClassicMessage } from './classic-output.js';
+import { removeContainer } from './containers.js';
+import { inspectImage, removeImage } from './images.js';
+import { buildQuery, postBuild } from './post-build.js';
+import type { Transport } from './transport.js';
+
+export interface BuildConnection {
+  readonly transport: Transport;
+  readonly auth: RegistryAuth;
+}
+
+/**
+ * @throws StepError when the build fails, EngineError when the engine cannot be reached, the signal's reason when aborted;
+ *   what the build left behind is removed before
+ */
+export async function buildClassic(
+  connection: BuildConnection,
+  request: BuildRequest,
+  onEvent: (event: BuilderEvent) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const first = await attempt(connection, request, onEvent, signal);
+  if (first === undefined) return;
+  // Its images are untagged while it works: another build that failed may remove one between two instructions.
+  if (!(first.usedCache && /No such image/i.test(first.error.message))) throw first.error;
+  onEvent({ type: 'warning', message: 'A cached image vanished during the build: building once more' });
+  const second = await attempt(connection, request, onEvent, signal);
+  if (second !== undefined) throw second.error;
+}
+
+async function attempt(
+  connection: BuildConnection,
+  request: BuildRequest,
+  onEvent: (event: BuilderEvent) => void,
+  signal: AbortSignal,
+): Promise<{ readonly error: StepError; readonly usedCache: boolean } | undefined> {
+  const output = new ClassicOutput(onEvent, request.removeContainers);
+  try {
+    await send(connection, request, output, signal);
+    return undefined;
+  } catch (error) {
+    await removeLeftovers(connection.transport, output);
+    if (error instanceof StepError) return { error, usedCache: output.usedCache };
+    throw error;
+  }
+}
+
+async function send(
+  { transport, auth }: BuildConnection,
+  request: BuildRequest,
+  output: ClassicOutput,
+  signal: AbortSignal,
+): Promise<void> {
+  const registryConfig = await auth.registryConfigHeader();
+  const { limits } = request;
+  const { body, dockerfile } = packContext(
+    request.context,
+    { type: 'generated', content: request.dockerfile },
+    signal,
+  );
+  await postBuild(
+    transport,
+    {
+      query: {
+        ...buildQuery(request),
+        version: '1',
+        dockerfile,
+        memory: limits.memory,
+        cpusetcpus: limits.cpusetCpus,
+        cpushares: limits.cpuShares,
+      },
+      headers: registryConfig === undefined ? {} : { 'X-Registry-Config': registryConfig },
+      body,
+    },
+    (message) => output.message(message as ClassicMessage),
+    signal,
+  );
+  output.end();
+}
+
+/** Best effort, from the newest image to the oldest; what others use by now stays. */
+async function removeLeftovers(transport: Transport, output: ClassicOutput): Promise<void> {
+  for (const id of output.openContainers) await removeContainer(transport, id).catch(() => undefined);
+  for (const id of output.madeImages.toReversed()) await removeUntagged(transport, id).catch(() => undefined);
+}
+
+async function removeUntagged(transport: Transport, id: string): Promise<void> {
+  const image = await inspectImage(transport, id);
+  if (image === undefined || (image.RepoTags ?? []).length > 0) return;
+  await removeImage(transport, image.Id, { noPrune: true });
+}

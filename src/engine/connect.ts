@@ -1,0 +1,115 @@
+/** From options to a connected engine: find it, agree on an API version, learn what it can do. */
+import type { Builder, Engine, EngineInfo } from '../core/ports.js';
+import { EngineError } from '../core/errors.js';
+import { resolveAddress, type ConnectOptions, type EngineAddress } from './address.js';
+import { DockerEngine } from './docker-engine.js';
+import { silent } from './explain.js';
+import { Transport } from './transport.js';
+
+export type { ConnectOptions } from './address.js';
+
+/** The newest API version this program was run against, and the oldest it can speak (Docker 18.09). */
+const NEWEST_API = '1.51';
+const OLDEST_API = '1.39';
+const TIME_LIMIT_S = 10;
+
+/**
+ * @throws EngineError when no usable engine answers within ten seconds: it names the address, why, and what to do
+ * @throws the signal's reason when aborted
+ */
+export async function connect(options: ConnectOptions, signal: AbortSignal): Promise<Engine> {
+  const address = await resolveAddress(options);
+  const transport = new Transport(address);
+  const limit = AbortSignal.timeout(TIME_LIMIT_S * 1000);
+  try {
+    const info = await introduce(transport, address, AbortSignal.any([signal, limit]));
+    return new DockerEngine(transport, info, options.env);
+  } catch (error) {
+    transport.close();
+    if (!signal.aborted && limit.aborted) throw silent(address, TIME_LIMIT_S);
+    throw error;
+  }
+}
+
+async function introduce(
+  transport: Transport,
+  address: EngineAddress,
+  signal: AbortSignal,
+): Promise<EngineInfo> {
+  const ping = await transport.stream({ method: 'GET', path: '/_ping', signal, purpose: 'answer a ping' });
+  ping.resume();
+  const offered = header(ping.headers['api-version']) ?? OLDEST_API;
+  const apiVersion = olderOf(offered, NEWEST_API);
+  if (olderOf(apiVersion, OLDEST_API) !== OLDEST_API) {
+    throw new EngineError(
+      `The Docker Engine at ${address.url} speaks API ${offered}, but ${OLDEST_API} is needed`,
+      {
+        hint: 'Update it to Docker 18.09 or newer.',
+      },
+    );
+  }
+  transport.speak(apiVersion);
+  const [version, system, sessions] = await Promise.all([
+    transport.json({ method: 'GET', path: '/version', signal, purpose: 'tell its version' }),
+    transport.json({ method: 'GET', path: '/info', signal, purpose: 'describe itself' }),
+    answersSessions(transport, signal),
+  ]);
+  const { Version: release } = version as { Version: string };
+  const { DriverStatus: driver, OSType: os } = system as {
+    DriverStatus?: [string, string][] | null;
+    OSType?: string;
+  };
+  return {
+    name: `Docker ${release} at ${address.url}`,
+    version: release,
+    apiVersion,
+    store: driver?.some(([, value]) => value === 'io.containerd.snapshotter.v1')
+      ? 'containerd'
+      : 'graphdriver',
+    builders: sessions ? buildersOf(header(ping.headers['builder-version']), os) : ['classic'],
+  };
+}
+
+/**
+ * Docker 20.10 has BuildKit but does not say so in `Builder-Version`.
+ * @param preferred value of the header: `1` classic, `2` BuildKit
+ */
+export function buildersOf(preferred: string | undefined, os: string | undefined): readonly Builder[] {
+  if (os !== undefined && os !== 'linux') return ['classic'];
+  return preferred === '1' ? ['classic', 'buildkit'] : ['buildkit', 'classic'];
+}
+
+/** BuildKit needs `POST /session`; engines of other makers may not have it. */
+async function answersSessions(transport: Transport, signal: AbortSignal): Promise<boolean> {
+  try {
+    const socket = await transport.hijack({
+      method: 'POST',
+      path: '/session',
+      headers: {
+        Upgrade: 'h2c',
+        'X-Docker-Expose-Session-Uuid': 'habitus-probe',
+        'X-Docker-Expose-Session-Name': 'habitus',
+      },
+      signal,
+      purpose: 'open a session',
+    });
+    socket.on('error', () => undefined);
+    socket.destroy();
+    return true;
+  } catch (error) {
+    if (signal.aborted || !(error instanceof EngineError)) throw error;
+    return false;
+  }
+}
+
+/** The older of two `major.minor` versions. */
+export function olderOf(a: string, b: string): string {
+  const [majorA = 0, minorA = 0] = a.split('.').map(Number);
+  const [majorB = 0, minorB = 0] = b.split('.').map(Number);
+  return majorA < majorB || (majorA === majorB && minorA < minorB) ? a : b;
+}
+
+function header(value: string | string[] | undefined): string | undefined {
+  const first = Array.isArray(value) ? value[0] : value;
+  return first === '' ? undefined : first;
+}

@@ -1,0 +1,210 @@
+/** Containers: created with labels, run with their output line by line, read as tars, and removed for good. */
+import { pipeline, type Readable } from 'node:stream';
+import { EngineError } from '../core/errors.js';
+import type { ContainerRequest, EngineContainer } from '../core/ports.js';
+import { demultiplex } from './demux.js';
+import { LineSplitter } from '../core/lines.js';
+import { TarEndCheck } from './tar-end.js';
+import type { Transport } from './transport.js';
+
+/** @throws EngineError, of status 404 when there is no such image */
+export async function createContainer(
+  transport: Transport,
+  request: ContainerRequest,
+  signal: AbortSignal,
+): Promise<EngineContainer> {
+  const { limits } = request;
+  const body = {
+    Image: request.image,
+    ...(request.entrypoint && { Entrypoint: request.entrypoint }),
+    ...(request.command.length > 0 && { Cmd: request.command }),
+    ...(request.user !== undefined && { User: request.user }),
+    Labels: request.labels,
+    HostConfig: {
+      NetworkMode: request.network,
+      ...(limits.memory !== undefined && { Memory: limits.memory }),
+      ...(limits.cpusetCpus !== undefined && { CpusetCpus: limits.cpusetCpus }),
+      ...(limits.cpuShares !== undefined && { CpuShares: limits.cpuShares }),
+    },
+  };
+  signal.throwIfAborted();
+  // Not given the signal: an aborted request may still create the container, and nobody would know its ID.
+  const create = (extra: object): Promise<unknown> =>
+    transport.json({
+      method: 'POST',
+      path: '/containers/create',
+      query: { name: request.name },
+      body: { ...body, ...extra },
+      purpose: `create a container of ${request.image}`,
+    });
+  let answer: unknown;
+  try {
+    answer = await create({});
+  } catch (error) {
+    // Images FROM scratch often have no command; a container that is only read needs none that exists.
+    if (!(error instanceof EngineError) || !/no command specified/i.test(error.message)) throw error;
+    answer = await create({ Cmd: ['-'] });
+  }
+  const { Id: id } = answer as { Id: string };
+  const container = new Container(transport, id);
+  if (signal.aborted) {
+    await container.remove();
+    signal.throwIfAborted();
+  }
+  return container;
+}
+
+export async function listContainers(
+  transport: Transport,
+  label: string,
+): Promise<readonly { id: string; labels: Readonly<Record<string, string>> }[]> {
+  const answer = await transport.json({
+    method: 'GET',
+    path: '/containers/json',
+    query: { all: '1', filters: JSON.stringify({ label: [label] }) },
+    purpose: 'list containers',
+  });
+  return (answer as { Id: string; Labels: Record<string, string> | null }[]).map(({ Id, Labels }) => ({
+    id: Id,
+    labels: Labels ?? {},
+  }));
+}
+
+/** ID of the container of this name. */
+export async function findContainer(transport: Transport, name: string): Promise<string | undefined> {
+  try {
+    const answer = await transport.json({
+      method: 'GET',
+      path: `/containers/${name}/json`,
+      purpose: `look for the container ${name}`,
+    });
+    return (answer as { Id: string }).Id;
+  } catch (error) {
+    if (error instanceof EngineError && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+export async function removeContainer(transport: Transport, id: string): Promise<void> {
+  try {
+    await transport.json({
+      method: 'DELETE',
+      path: `/containers/${id}`,
+      query: { force: '1', v: '1' },
+      purpose: `remove the container ${id.slice(0, 12)}`,
+    });
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    if (error.status === 404) return;
+    if (error.status === 409 && /already in progress/.test(error.message)) {
+      await waitUntilGone(transport, id);
+      return;
+    }
+    throw error;
+  }
+}
+
+async function waitUntilGone(transport: Transport, id: string): Promise<void> {
+  try {
+    await transport.json({
+      method: 'POST',
+      path: `/containers/${id}/wait`,
+      query: { condition: 'removed' },
+      purpose: `remove the container ${id.slice(0, 12)}`,
+    });
+  } catch (error) {
+    if (!(error instanceof EngineError && error.status === 404)) throw error;
+  }
+}
+
+class Container implements EngineContainer {
+  readonly #transport: Transport;
+
+  constructor(
+    transport: Transport,
+    readonly id: string,
+  ) {
+    this.#transport = transport;
+  }
+
+  async archive(path: string, signal: AbortSignal): Promise<Readable> {
+    const purpose = `read ${path} of the container ${this.id.slice(0, 12)}`;
+    const call = {
+      method: 'GET',
+      path: `/containers/${this.id}/archive`,
+      query: { path },
+      signal,
+      purpose,
+    } as const;
+    const answer = await this.#transport.stream(call);
+    const check = new TarEndCheck(path);
+    // The consumer sees every failure through `check`; the wrapping gives broken connections their message.
+    answer.once('error', (error) => {
+      const failure = this.#transport.failure(error, call);
+      check.destroy(failure instanceof Error ? failure : new Error(String(failure)));
+    });
+    pipeline(answer, check, () => undefined);
+    return check;
+  }
+
+  async run(
+    onLine: (stream: 'stdout' | 'stderr', line: string) => void,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const short = this.id.slice(0, 12);
+    const base = `/containers/${this.id}`;
+    const output = await this.#transport.stream({
+      method: 'POST',
+      path: `${base}/attach`,
+      query: { stream: '1', stdout: '1', stderr: '1' },
+      signal,
+      purpose: `attach to the container ${short}`,
+    });
+    const kill = (): void => {
+      // It may have ended by itself just now.
+      this.#post('kill', `kill the container ${short}`).catch(() => undefined);
+    };
+    try {
+      await this.#post('start', `start the container ${short}`, signal);
+      signal.addEventListener('abort', kill, { once: true });
+      if (signal.aborted) kill();
+      const purpose = `follow the container ${short}`;
+      const waiting = this.#transport.json({ method: 'POST', path: `${base}/wait`, signal, purpose });
+      const [answer] = await Promise.all([waiting, passLines(output, onLine)]).catch((error: unknown) => {
+        throw this.#transport.failure(error, { purpose, signal });
+      });
+      signal.throwIfAborted();
+      return (answer as { StatusCode: number }).StatusCode;
+    } finally {
+      signal.removeEventListener('abort', kill);
+      output.destroy();
+    }
+  }
+
+  remove(): Promise<void> {
+    return removeContainer(this.#transport, this.id);
+  }
+
+  async #post(verb: 'start' | 'kill', purpose: string, signal?: AbortSignal): Promise<void> {
+    await this.#transport.json({ method: 'POST', path: `/containers/${this.id}/${verb}`, signal, purpose });
+  }
+}
+
+async function passLines(
+  output: Readable,
+  onLine: (stream: 'stdout' | 'stderr', line: string) => void,
+): Promise<void> {
+  const splitters = {
+    stdout: new LineSplitter((line) => {
+      onLine('stdout', line);
+    }),
+    stderr: new LineSplitter((line) => {
+      onLine('stderr', line);
+    }),
+  };
+  await demultiplex(output, (stream, chunk) => {
+    splitters[stream].write(chunk);
+  });
+  splitters.stdout.end();
+  splitters.stderr.end();
+}

@@ -1,0 +1,97 @@
+/** The port, table of contents: which file does what for a connected engine. */
+import { StepError } from '../core/errors.js';
+import type {
+  BuilderEvent,
+  BuildRequest,
+  ContainerRequest,
+  Engine,
+  EngineContainer,
+  EngineInfo,
+  ImageDescription,
+} from '../core/ports.js';
+import { RegistryAuth } from './auth.js';
+import { buildClassic } from './classic.js';
+import { createContainer, findContainer, listContainers, removeContainer } from './containers.js';
+import { describeImage, inspectImage, listImageNames, removeImage, tagImage } from './images.js';
+import type { Transport } from './transport.js';
+
+export class DockerEngine implements Engine {
+  readonly #transport: Transport;
+  readonly #auth: RegistryAuth;
+
+  constructor(
+    transport: Transport,
+    readonly info: EngineInfo,
+    env: Readonly<Record<string, string | undefined>>,
+  ) {
+    this.#transport = transport;
+    this.#auth = new RegistryAuth(env);
+  }
+
+  async build(
+    request: BuildRequest,
+    onEvent: (event: BuilderEvent) => void,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const connection = { transport: this.#transport, auth: this.#auth };
+    switch (request.builder) {
+      case 'classic':
+        await buildClassic(connection, request, onEvent, signal);
+        break;
+      case 'buildkit': {
+        // gRPC is heavy: loaded by the first build that needs it.
+        const { buildWithBuildKit } = await import('./buildkit.js');
+        await buildWithBuildKit(connection, request, onEvent, signal);
+        break;
+      }
+    }
+    // On the containerd store the ID that builders announce is not the one that the image is listed under.
+    const image = await inspectImage(this.#transport, request.tag, signal);
+    if (image !== undefined) return image.Id;
+    throw new StepError({
+      message: `The image ${request.tag} is gone right after it was built`,
+      output: [],
+      hint: 'Does something on this engine remove images, e.g. `docker image prune -a`?',
+    });
+  }
+
+  describeImage(reference: string, signal?: AbortSignal): Promise<ImageDescription | undefined> {
+    return describeImage(this.#transport, reference, signal);
+  }
+
+  tagImage(reference: string, name: string): Promise<void> {
+    return tagImage(this.#transport, reference, name);
+  }
+
+  removeImage(
+    reference: string,
+    options?: { readonly force?: boolean; readonly noPrune?: boolean },
+  ): Promise<void> {
+    return removeImage(this.#transport, reference, options);
+  }
+
+  createContainer(request: ContainerRequest, signal: AbortSignal): Promise<EngineContainer> {
+    return createContainer(this.#transport, request, signal);
+  }
+
+  listContainers(label: string): ReturnType<Engine['listContainers']> {
+    return listContainers(this.#transport, label);
+  }
+
+  findContainer(name: string): Promise<string | undefined> {
+    return findContainer(this.#transport, name);
+  }
+
+  removeContainer(id: string): Promise<void> {
+    return removeContainer(this.#transport, id);
+  }
+
+  listImageNames(prefix: string): ReturnType<Engine['listImageNames']> {
+    return listImageNames(this.#transport, prefix);
+  }
+
+  close(): Promise<void> {
+    this.#transport.close();
+    return Promise.resolve();
+  }
+}

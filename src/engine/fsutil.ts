@@ -1,0 +1,73 @@
+/** Context entries as fsutil's Stat messages. */
+import type { ContextEntry, EntryType } from '../tar/context.js';
+import type { Stat } from './wire.js';
+
+/** Bits of Go's os.FileMode. Source: https://pkg.go.dev/io/fs#FileMode */
+const GO_TYPE: Readonly<Record<EntryType, number>> = {
+  file: 0,
+  hardlink: 0,
+  directory: 2 ** 31,
+  symlink: 2 ** 27,
+  block: 2 ** 26,
+  character: 2 ** 26 + 2 ** 21,
+  fifo: 2 ** 25,
+};
+const GO_SETUID = 2 ** 23;
+const GO_SETGID = 2 ** 22;
+const GO_STICKY = 2 ** 20;
+
+export function statOf(entry: ContextEntry): Stat {
+  return {
+    path: latin1(entry.path),
+    mode: goMode(entry),
+    uid: entry.uid,
+    gid: entry.gid,
+    size: String(entry.size),
+    modTime: String(entry.mtimeNs),
+    ...(entry.linkname !== undefined && { linkname: latin1(entry.linkname) }),
+    ...(entry.devMajor !== undefined && { devmajor: entry.devMajor }),
+    ...(entry.devMinor !== undefined && { devminor: entry.devMinor }),
+    ...(entry.xattrs && {
+      xattrs: Object.fromEntries([...entry.xattrs].map(([name, value]) => [name, latin1(value)])),
+    }),
+  };
+}
+
+function goMode({ type, mode }: ContextEntry): number {
+  const special =
+    (mode & 0o4000 ? GO_SETUID : 0) + (mode & 0o2000 ? GO_SETGID : 0) + (mode & 0o1000 ? GO_STICKY : 0);
+  return GO_TYPE[type] + special + (mode & 0o777);
+}
+
+function latin1(text: string): Buffer {
+  return Buffer.from(text, 'latin1');
+}
+
+/** An entry as it is announced, and the one to open for its content; only files have any. */
+export interface Offer {
+  readonly entry: ContextEntry;
+  readonly content: ContextEntry | undefined;
+}
+
+export function offer(entry: ContextEntry): Offer {
+  return { entry, content: entry.type === 'file' ? entry : undefined };
+}
+
+/**
+ * Offers for the entries that were kept of all. Where the file that hard links name was left out, the first link becomes
+ * the file.
+ */
+export function offerKept(kept: readonly ContextEntry[], all: readonly ContextEntry[]): readonly Offer[] {
+  const names = new Set(kept.filter(({ type }) => type === 'hardlink').map(({ linkname = '' }) => linkname));
+  const files = new Map(all.filter(({ path }) => names.has(path)).map((entry) => [entry.path, entry]));
+  const present = new Map(kept.filter(({ path }) => names.has(path)).map(({ path }) => [path, path]));
+  return kept.map((entry) => {
+    const { linkname = '', path } = entry;
+    const file = entry.type === 'hardlink' ? files.get(linkname) : undefined;
+    if (file === undefined) return offer(entry);
+    const first = present.get(linkname);
+    if (first !== undefined) return { entry: { ...entry, linkname: first }, content: undefined };
+    present.set(linkname, path);
+    return { entry: { ...file, path }, content: file };
+  });
+}

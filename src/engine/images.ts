@@ -1,0 +1,105 @@
+/** Images: described, named, listed and removed. */
+import { EngineError } from '../core/errors.js';
+import type { ImageDescription } from '../core/ports.js';
+import type { Transport } from './transport.js';
+
+/** The parts of the Engine API's image inspect that are read. */
+interface InspectedImage {
+  readonly Id: string;
+  readonly Size: number;
+  readonly Parent?: string;
+  readonly RepoTags?: readonly string[] | null;
+  readonly RootFS?: { readonly Layers?: readonly string[] | null } | null;
+  readonly Config?: {
+    readonly User?: string;
+    readonly Shell?: readonly string[] | null;
+    readonly Env?: readonly string[] | null;
+    readonly WorkingDir?: string;
+  } | null;
+}
+
+export async function inspectImage(
+  transport: Transport,
+  reference: string,
+  signal?: AbortSignal,
+): Promise<InspectedImage | undefined> {
+  try {
+    const answer = await transport.json({
+      method: 'GET',
+      path: `/images/${reference}/json`,
+      signal,
+      purpose: `describe the image ${reference}`,
+    });
+    return answer as InspectedImage;
+  } catch (error) {
+    if (error instanceof EngineError && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+export async function describeImage(
+  transport: Transport,
+  reference: string,
+  signal?: AbortSignal,
+): Promise<ImageDescription | undefined> {
+  const image = await inspectImage(transport, reference, signal);
+  if (image === undefined) return undefined;
+  const config = image.Config ?? {};
+  return {
+    id: image.Id,
+    layers: image.RootFS?.Layers ?? [],
+    size: image.Size,
+    user: config.User ?? '',
+    ...(config.Shell && { shell: config.Shell }),
+    env: config.Env ?? [],
+    names: image.RepoTags ?? [],
+    workingDir: config.WorkingDir ?? '',
+  };
+}
+
+export async function tagImage(transport: Transport, reference: string, name: string): Promise<void> {
+  const { repository, tag } = splitName(name);
+  await transport.json({
+    method: 'POST',
+    path: `/images/${reference}/tag`,
+    query: { repo: repository, tag },
+    purpose: `give the image ${reference} the name ${name}`,
+  });
+}
+
+/** `host:5000/a/b:tag` → repository and tag; the tag is `latest` when there is none. */
+export function splitName(name: string): { repository: string; tag: string } {
+  const colon = name.indexOf(':', name.lastIndexOf('/') + 1);
+  if (colon === -1) return { repository: name, tag: 'latest' };
+  return { repository: name.slice(0, colon), tag: name.slice(colon + 1) };
+}
+
+export async function removeImage(
+  transport: Transport,
+  reference: string,
+  options: { readonly force?: boolean; readonly noPrune?: boolean } = {},
+): Promise<void> {
+  try {
+    await transport.json({
+      method: 'DELETE',
+      path: `/images/${reference}`,
+      query: { ...(options.force && { force: '1' }), ...(options.noPrune && { noprune: '1' }) },
+      purpose: `remove the image ${reference}`,
+    });
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    if (error.status === 404) return;
+    if (error.status === 409 && options.force !== true) return;
+    throw error;
+  }
+}
+
+export async function listImageNames(
+  transport: Transport,
+  prefix: string,
+): Promise<readonly { name: string; imageId: string }[]> {
+  const answer = await transport.json({ method: 'GET', path: '/images/json', purpose: 'list images' });
+  return (answer as { Id: string; RepoTags?: readonly string[] | null }[]).flatMap(({ Id, RepoTags }) =>
+    (RepoTags ?? []).filter((name) => name.startsWith(prefix)).map((name) => ({ name, imageId: Id })),
+  );
+}
