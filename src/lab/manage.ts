@@ -7,7 +7,7 @@ import { aloud } from './say.js';
 
 const USAGE = 'npm run engine -- up|down|status [NAME…], where NAME is start, e20, e28 or e28c';
 
-async function main([verb, ...names]: readonly string[]): Promise<void> {
+async function main([verb = '', ...names]: readonly string[]): Promise<void> {
   const chosen = names.length === 0 ? [DEFAULT_ENGINE] : names.map(engineName);
   switch (verb) {
     case 'up':
@@ -20,7 +20,7 @@ async function main([verb, ...names]: readonly string[]): Promise<void> {
       await status(names.length === 0 ? undefined : chosen);
       return;
     default:
-      throw new LabError(verb === undefined ? 'say what to do' : `"${verb}" is not a command`, USAGE);
+      throw new LabError(verb === '' ? 'say what to do' : `"${verb}" is not a command`, USAGE);
   }
 }
 

@@ -1,0 +1,34 @@
+/** Three kinds of tests: pure ones, ones against real engines, and ones that run the program itself. */
+
+import { defineConfig } from 'vitest/config';
+
+const SECOND = 1000;
+const setup = ['test/support/global-setup.ts'];
+
+export default defineConfig({
+  test: {
+    // Engines do the work of the engine tests: more workers than this only make them wait for each other.
+    maxWorkers: 2,
+    projects: [
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20 * SECOND } },
+      {
+        test: {
+          name: 'engine',
+          include: ['test/engine/**/*.test.ts'],
+          globalSetup: setup,
+          testTimeout: 180 * SECOND,
+          hookTimeout: 180 * SECOND,
+        },
+      },
+      {
+        test: {
+          name: 'cli',
+          include: ['test/cli/**/*.test.ts'],
+          globalSetup: setup,
+          testTimeout: 180 * SECOND,
+          hookTimeout: 180 * SECOND,
+        },
+      },
+    ],
+  },
+});
