@@ -1,0 +1,149 @@
+/** What steps read from disk when the plan is made: their context folders, Dockerfiles and ignore files. */
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import pLimit from 'p-limit';
+import { DockerfileSyntaxError, type findImageReferences } from '../dockerfile/references.js';
+import { describe, keyRange, rangeOf, type Checked } from './issues.js';
+import { readSmallFile, SourceText, type ReadOutcome } from './source.js';
+import { stepPath, type Step } from './steps.js';
+import { didYouMean } from './suggest.js';
+
+export type FindImageReferences = typeof findImageReferences;
+export type ImageReference = ReturnType<FindImageReferences>[number];
+
+/** Parts of a step that lie on disk. */
+export interface StepFiles {
+  /** Absolute path of the context folder. */
+  readonly context: string;
+  /** Absolute path of the Dockerfile. */
+  readonly path: string;
+  readonly content: Buffer;
+  readonly ignore?: string;
+  /** All images that the Dockerfile names, of steps or not. */
+  readonly images: readonly ImageReference[];
+}
+
+/** Reads the files of all steps of one plan, each file once. */
+export class DockerfileReader {
+  readonly #reads = new Map<string, Promise<ReadOutcome>>();
+  /** Thousands of steps must not open thousands of files at once. */
+  readonly #limit = pLimit(16);
+  readonly #folders = new Map<string, Promise<FolderState>>();
+
+  constructor(
+    private readonly checked: Checked,
+    private readonly workDirectory: string,
+    private readonly findImages: FindImageReferences,
+  ) {}
+
+  /** Undefined when something is missing or wrong, which is then reported. */
+  async read(step: Step, args: Readonly<Record<string, string>>): Promise<StepFiles | undefined> {
+    const context = join(this.workDirectory, step.config.context ?? '');
+    if (!(await this.#contextIsSound(step, context))) return undefined;
+    const path = join(context, given(step.config.dockerfile) ?? 'Dockerfile');
+    const dockerfile = await this.#file(path);
+    if (dockerfile.kind !== 'read') {
+      await this.#reportDockerfile(step, path, dockerfile);
+      return undefined;
+    }
+    const images = this.#images(path, dockerfile.content, args, given(step.config.target));
+    const ignore = await this.#ignore([`${path}.dockerignore`, join(context, '.dockerignore')]);
+    if (images === undefined) return undefined;
+    return { context, path, content: dockerfile.content, images, ...(ignore !== undefined && { ignore }) };
+  }
+
+  async #contextIsSound({ label, config }: Step, context: string): Promise<boolean> {
+    let known = this.#folders.get(context);
+    if (known === undefined) this.#folders.set(context, (known = folderState(context)));
+    const state = await known;
+    if (state === 'folder') return true;
+    const written = given(config.context) ?? '.';
+    const hint =
+      state === 'missing'
+        ? `there is no ${context}; a context is relative to the work directory`
+        : `${context} is no folder; name the folder whose files the build may use`;
+    const message =
+      state === 'missing'
+        ? `the context folder "${written}" of ${describe(stepPath(label))} does not exist`
+        : `the context "${written}" of ${describe(stepPath(label))} is not a folder`;
+    this.#report(label, 'context', message, hint);
+    return false;
+  }
+
+  async #reportDockerfile(
+    { label, config }: Step,
+    path: string,
+    outcome: Exclude<ReadOutcome, { readonly kind: 'read' }>,
+  ): Promise<void> {
+    const what = `the Dockerfile "${given(config.dockerfile) ?? 'Dockerfile'}" of ${describe(stepPath(label))}`;
+    if (outcome.kind === 'unusable') {
+      this.#report(label, 'dockerfile', `${what} ${outcome.why}`, `the file is ${path}`);
+      return;
+    }
+    const neighbours = await readdir(dirname(path)).catch(() => []);
+    const hint = didYouMean(
+      basename(path),
+      neighbours,
+      `there is no ${path}; a Dockerfile is relative to its step's context`,
+    );
+    this.#report(label, 'dockerfile', `${what} does not exist`, hint);
+  }
+
+  #images(
+    path: string,
+    content: Buffer,
+    buildArgs: Readonly<Record<string, string>>,
+    target: string | undefined,
+  ): readonly ImageReference[] | undefined {
+    try {
+      return this.findImages(content, { buildArgs, ...(target !== undefined && { target }) });
+    } catch (error) {
+      if (!(error instanceof DockerfileSyntaxError)) throw error;
+      const place = new SourceText(path, content.toString('utf8')).placeAt(error.line, error.column);
+      this.checked.problems.add({ severity: 'error', message: error.message, file: path, place });
+      return undefined;
+    }
+  }
+
+  /** The first that exists counts; Docker strips a byte order mark. */
+  async #ignore(paths: readonly string[]): Promise<string | undefined> {
+    for (const path of paths) {
+      const outcome = await this.#file(path);
+      if (outcome.kind === 'missing') continue;
+      if (outcome.kind === 'read') return outcome.content.toString('utf8').replace(/^\ufeff/, '');
+      const message = `the ignore file ${outcome.why}`;
+      const hint = 'without it, files that it leaves out would get into the build';
+      this.checked.problems.add({ severity: 'error', message, file: path, hint });
+      return undefined;
+    }
+    return undefined;
+  }
+
+  #file(path: string): Promise<ReadOutcome> {
+    let outcome = this.#reads.get(path);
+    if (outcome === undefined) this.#reads.set(path, (outcome = this.#limit(readSmallFile, path)));
+    return outcome;
+  }
+
+  #report(label: string, key: 'context' | 'dockerfile', message: string, hint: string | undefined): void {
+    const { root, source, problems } = this.checked;
+    const path = stepPath(label, key);
+    const range = rangeOf(root, path);
+    problems.add(source.error(message, range[0] === range[1] ? keyRange(root, path) : range, hint));
+  }
+}
+
+/** Old files may leave keys empty, and `_env()` may empty a text: both mean that nothing is given. */
+export function given(text: string | null | undefined): string | undefined {
+  return text === null || text === '' ? undefined : text;
+}
+
+type FolderState = 'folder' | 'missing' | 'other';
+
+async function folderState(path: string): Promise<FolderState> {
+  try {
+    return (await stat(path)).isDirectory() ? 'folder' : 'other';
+  } catch {
+    return 'missing';
+  }
+}

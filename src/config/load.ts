@@ -1,0 +1,104 @@
+/** build.yml to an immutable plan: read, parse, check, resolve. Nothing here touches Docker. */
+import { join, resolve } from 'node:path';
+import type { Plan } from '../core/plan.js';
+import { UsageError } from '../core/errors.js';
+import { findImageReferences } from '../dockerfile/references.js';
+import { decode } from './decode.js';
+import { ConfigError, Problems, type Diagnostic } from './diagnostic.js';
+import type { FindImageReferences } from './dockerfiles.js';
+import { parseImageName, withUid } from './image-name.js';
+import type { Environment } from './interpolate.js';
+import { resolvePlan } from './resolve.js';
+import { readSmallFile, type SourceText } from './source.js';
+import { stepsByLabel } from './step-list.js';
+import { checkSteps } from './steps.js';
+import { parseYaml } from './syntax.js';
+import { buildTree } from './tree.js';
+
+export interface LoadOptions {
+  /** `-d`; relative to the current directory. */
+  readonly workDirectory: string;
+  /** `-f`; relative to the current directory, but `build.yml`, the default, lies in the work directory, as ever. */
+  readonly file?: string;
+  readonly env: Environment;
+  /** `--allow-unset-env`: an unset variable is an empty text, as it was in the original. */
+  readonly allowUnsetEnv: boolean;
+  /** `--build K=V` for every step; a step's own args win. */
+  readonly buildArgs: ReadonlyMap<string, string>;
+  readonly uid?: string;
+  readonly noCache: boolean;
+  readonly noCleanup: boolean;
+  readonly keepAll: boolean;
+  readonly allowAfterBuildCommands: boolean;
+  /** `--step`: labels or image names; only these and what they need are planned. Absent or empty: all. */
+  readonly steps?: readonly string[];
+}
+
+export interface LoadedPlan {
+  readonly plan: Plan;
+  readonly warnings: readonly Diagnostic[];
+}
+
+/**
+ * @throws {ConfigError} with every problem of the build file and the Dockerfiles
+ * @throws {UsageError} for options that fit no build file, e.g. an unknown `--step`
+ */
+export async function loadPlan(
+  options: LoadOptions,
+  findImages: FindImageReferences = findImageReferences,
+): Promise<LoadedPlan> {
+  checkUid(options.uid);
+  const workDirectory = resolve(options.workDirectory);
+  const { file: asked } = options;
+  const file =
+    asked === undefined || asked === DEFAULT_FILE ? join(workDirectory, DEFAULT_FILE) : resolve(asked);
+  const problems = new Problems();
+
+  const source = await readSource(file);
+  const parsed = parseYaml(source);
+  if ('problems' in parsed) {
+    for (const problem of parsed.problems) problems.add(problem);
+    problems.throwErrors(file);
+    throw new Error('a YAML file was refused without a reason');
+  }
+  const { env: environment, allowUnsetEnv } = options;
+  const tree = buildTree(parsed.root, { source, environment, allowUnsetEnv, problems });
+  const checked = { source, problems, root: stepsByLabel(tree, source, problems) };
+  const checkedFile = checkSteps(checked, options.uid);
+  if (checkedFile === undefined) {
+    problems.throwErrors(file);
+    throw new Error('a build file without steps passed the schema');
+  }
+  const plan = await resolvePlan({ checked, file: checkedFile, workDirectory, options, findImages });
+  return { plan, warnings: problems.warnings() };
+}
+
+const DEFAULT_FILE = 'build.yml';
+
+async function readSource(file: string): Promise<SourceText> {
+  const outcome = await readSmallFile(file);
+  const refuse = (message: string, hint: string): ConfigError =>
+    new ConfigError([{ severity: 'error', message, file, hint }]);
+  switch (outcome.kind) {
+    case 'missing':
+      throw refuse(
+        `there is no build file ${file}`,
+        'name the folder that holds build.yml with -d, or the file itself with -f',
+      );
+    case 'unusable':
+      throw refuse(`the build file ${file} ${outcome.why}`, 'name another build file with -f');
+    case 'read': {
+      const decoded = decode(file, outcome.content);
+      if ('problem' in decoded) throw new ConfigError([decoded.problem]);
+      return decoded.source;
+    }
+  }
+}
+
+function checkUid(uid: string | undefined): void {
+  if (uid === undefined || uid === '') return;
+  if (!uid.includes(':') && parseImageName(withUid('app', uid)).kind === 'name') return;
+  throw new UsageError(`"${uid}" cannot be part of an image name`, {
+    hint: 'give --uid letters and digits, with single "." or "_", or "-" between them',
+  });
+}

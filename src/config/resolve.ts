@@ -1,0 +1,203 @@
+/** Checked steps to a plan: who depends on whom, in which order, what stays. */
+import type { Plan, PlannedStep, StepReference } from '../core/plan.js';
+import { UsageError } from '../core/errors.js';
+import { DockerfileReader, given, type FindImageReferences, type StepFiles } from './dockerfiles.js';
+import { closure, findCycles, topologicalOrder, type Dependencies } from './graph.js';
+import { describe, keyRange, rangeOf, type Checked } from './issues.js';
+import type { LoadOptions } from './load.js';
+import { StepNames, stepPath, type CheckedFile, type Step } from './steps.js';
+
+export interface ResolveRequest {
+  readonly checked: Checked;
+  readonly file: CheckedFile;
+  /** Absolute path. */
+  readonly workDirectory: string;
+  readonly options: LoadOptions;
+  readonly findImages: FindImageReferences;
+}
+
+/** A step with all that was found about it; `references` are the places that name images of other steps. */
+interface Resolved {
+  readonly step: Step;
+  readonly args: Readonly<Record<string, string>>;
+  readonly files?: StepFiles;
+  readonly references: readonly StepReference[];
+  /** Labels, each with the words that say where the dependency comes from. */
+  readonly needs: ReadonlyMap<string, string>;
+}
+
+/** @throws {ConfigError} with all problems so far and those found here */
+export async function resolvePlan(request: ResolveRequest): Promise<Plan> {
+  const { checked, file, workDirectory, options } = request;
+  const names = new StepNames(file.steps);
+  const reader = new DockerfileReader(checked, workDirectory, request.findImages);
+  const steps = await Promise.all(file.steps.map((step) => resolveStep(step, names, reader, request)));
+
+  const indexes = new Map(file.steps.map(({ label }, index) => [label, index] as const));
+  const dependencies = steps.map(({ needs }) =>
+    [...needs.keys()].map((label) => indexes.get(label) ?? 0).sort((a, b) => a - b),
+  );
+  reportCycles(checked, steps, dependencies);
+  checked.problems.throwErrors(checked.source.file);
+
+  const asked = new Set((options.steps ?? []).map((called) => indexes.get(askedStep(called, names)) ?? 0));
+  const chosen = asked.size === 0 ? undefined : closure(dependencies, asked);
+  const order = topologicalOrder(dependencies).filter((index) => chosen?.has(index) !== false);
+  const used = usedByOthers(order.flatMap((index) => steps[index] ?? []));
+  return {
+    file: checked.source.file,
+    workDirectory,
+    version: file.version,
+    steps: order.flatMap((index) => {
+      const resolved = steps[index];
+      if (resolved === undefined) return [];
+      const { label, config } = resolved.step;
+      const keep = options.keepAll || asked.has(index) || (config.keep ?? !used.has(label));
+      const dependsOn = (dependencies[index] ?? []).flatMap((of) => file.steps[of]?.label ?? []);
+      return [planned(resolved, dependsOn, keep, options)];
+    }),
+  };
+}
+
+async function resolveStep(
+  step: Step,
+  names: StepNames,
+  reader: DockerfileReader,
+  { checked, options }: ResolveRequest,
+): Promise<Resolved> {
+  const needs = new Map<string, string>();
+  (step.config.depends_on ?? []).forEach((called, index) => {
+    const label = names.find(called);
+    const range = rangeOf(checked.root, stepPath(step.label, 'depends_on', index));
+    if (label === undefined) {
+      const message = `${describe(stepPath(step.label))} depends on "${called}", which is no step`;
+      checked.problems.add(checked.source.error(message, range, names.hint(called)));
+    } else if (!needs.has(label)) {
+      needs.set(label, `depends_on in line ${String(checked.source.place(range).line)}`);
+    }
+  });
+  warnOfHostCommand(step, checked, options);
+  const args = buildArgs(step, options);
+  const files = await reader.read(step, args);
+  const references: StepReference[] = [];
+  for (const { image, start, end, line } of files?.images ?? []) {
+    const label = names.ofImage(image);
+    // A step that builds from the image of its own name means the one that is there already, e.g. to extend it.
+    if (label === undefined || label === step.label) continue;
+    references.push({ start, end, label });
+    if (!needs.has(label)) needs.set(label, `its Dockerfile uses "${image}" in line ${String(line)}`);
+  }
+  return { step, args, references, needs, ...(files !== undefined && { files }) };
+}
+
+/** The original skipped these commands without a word; build jobs that rely on it go on working. */
+function warnOfHostCommand(
+  { label, config }: Step,
+  { root, source, problems }: Checked,
+  options: LoadOptions,
+): void {
+  if (options.allowAfterBuildCommands || given(config.after_build_command) === undefined) return;
+  const message = `"after_build_command" of ${describe(stepPath(label))} is not run`;
+  const range = keyRange(root, stepPath(label, 'after_build_command'));
+  const hint = 'pass --after-build-commands to allow commands on this machine';
+  problems.add({ ...source.error(message, range, hint), severity: 'warning' });
+}
+
+function reportCycles(
+  { root, source, problems }: Checked,
+  steps: readonly Resolved[],
+  dependencies: Dependencies,
+): void {
+  for (const cycle of findCycles(dependencies)) {
+    const along = cycle.flatMap((index) => steps[index] ?? []);
+    const [first] = along;
+    if (first === undefined) continue;
+    const labels = along.map(({ step }) => step.label);
+    const [start = ''] = labels;
+    const message =
+      labels.length === 1
+        ? `${describe(stepPath(start))} depends on itself`
+        : `the steps wait for each other: ${shortened(labels).join(' → ')} → ${start}`;
+    const reasons = along.map(({ step, needs }, index) => {
+      const next = labels[(index + 1) % labels.length] ?? '';
+      return `${step.label} → ${next}: ${needs.get(next) ?? ''}`;
+    });
+    problems.add(
+      source.error(message, edgeRange(root, first.step, labels[1] ?? start), shortened(reasons).join('; ')),
+    );
+  }
+}
+
+/** The item of depends_on that makes the edge; the label of the step for one that its Dockerfile makes. */
+function edgeRange(root: Checked['root'], { label, config }: Step, to: string): ReturnType<typeof keyRange> {
+  const index = (config.depends_on ?? []).indexOf(to);
+  return index === -1 ? keyRange(root, stepPath(label)) : rangeOf(root, stepPath(label, 'depends_on', index));
+}
+
+/** Nobody reads a cycle of a thousand steps. */
+function shortened(parts: readonly string[]): readonly string[] {
+  const most = 12;
+  if (parts.length <= most) return parts;
+  return [...parts.slice(0, most - 2), `… (${String(parts.length - most + 1)} more)`, ...parts.slice(-1)];
+}
+
+function askedStep(called: string, names: StepNames): string {
+  const label = names.find(called);
+  if (label !== undefined) return label;
+  const hint = names.hint(called);
+  throw new UsageError(`there is no step "${called}"`, hint === undefined ? {} : { hint });
+}
+
+/** Labels of the steps whose image others build from, or whose artifacts they take. */
+function usedByOthers(steps: readonly Resolved[]): ReadonlySet<string> {
+  const giving = new Set(
+    steps.filter(({ step }) => step.config.artifacts?.length).map(({ step }) => step.label),
+  );
+  return new Set(
+    steps.flatMap(({ references, needs }) => [
+      ...references.map(({ label }) => label),
+      ...[...needs.keys()].filter((label) => giving.has(label)),
+    ]),
+  );
+}
+
+function buildArgs({ config }: Step, options: LoadOptions): Readonly<Record<string, string>> {
+  const args = Object.create(null) as Record<string, string>;
+  for (const [key, value] of [...options.buildArgs, ...(config.args ?? [])]) args[key] = value;
+  return args;
+}
+
+function planned(
+  { step: { label, config, image }, args, files, references }: Resolved,
+  dependsOn: readonly string[],
+  keep: boolean,
+  options: LoadOptions,
+): PlannedStep {
+  if (files === undefined || image === undefined)
+    throw new Error(`the step ${label} passed without its files`);
+  const target = given(config.target);
+  const command = given(config.command);
+  const afterBuildCommand = options.allowAfterBuildCommands ? given(config.after_build_command) : undefined;
+  const commands = options.noCleanup ? [] : (config.cleanup?.commands ?? []);
+  return {
+    label,
+    imageName: `${image.repository}:${image.tag}`,
+    dependsOn,
+    context: files.context,
+    dockerfile: {
+      path: files.path,
+      content: files.content,
+      references,
+      ...(files.ignore !== undefined && { ignore: files.ignore }),
+    },
+    ...(target !== undefined && { target }),
+    args,
+    noCache: options.noCache || (config.no_cache ?? false),
+    artifacts: config.artifacts ?? [],
+    ...(commands.length > 0 && { cleanup: { commands } }),
+    secrets: Array.from(config.secrets ?? [], ([name, secret]) => ({ name, ...secret })),
+    ...(command !== undefined && { command }),
+    ...(afterBuildCommand !== undefined && { afterBuildCommand }),
+    keep,
+  };
+}
