@@ -35,19 +35,25 @@ export class StepReporter {
     this.#emit({ at: Date.now(), type: 'notice', level, step: this.#step, message });
   }
 
-  readonly builder = (event: BuilderEvent): void => {
+  /** @param asWritten turns a text about the built Dockerfile into one about the user's */
+  builder(event: BuilderEvent, asWritten: (text: string) => string): void {
     switch (event.type) {
       case 'instruction':
-        this.#emit({ at: Date.now(), type: 'instruction', step: this.#step, instruction: event.instruction });
+        this.#emit({
+          at: Date.now(),
+          type: 'instruction',
+          step: this.#step,
+          instruction: { ...event.instruction, text: asWritten(event.instruction.text) },
+        });
         return;
       case 'output':
         this.#output('build', event.stream, event.line);
         return;
       case 'warning':
-        this.notice(event.message);
+        this.notice(asWritten(event.message));
         return;
     }
-  };
+  }
 
   /** Announce a command of this phase; what it prints goes to the events. */
   command(phase: 'cleanup' | 'command' | 'after_build_command', text: string): CommandOutput {

@@ -1,9 +1,7 @@
 /** One step: context → build → cleanup → artifacts → command → hand-off. */
 import type { Readable } from 'node:stream';
-import { redirect } from '../dockerfile/rewrite.js';
 import { spoolArtifact, type Artifact } from '../tar/artifact.js';
-import { compileIgnore } from '../tar/ignore.js';
-import { createContext } from '../tar/overlay.js';
+import { buildImage } from './build-image.js';
 import { EngineError, StepError } from './errors.js';
 import { runHostCommand } from './host-command.js';
 import type { Builder, Engine, ImageDescription, Limits } from './ports.js';
@@ -53,43 +51,6 @@ export async function runStep(
     await runAfterBuildCommand(step, step.afterBuildCommand, imageId, settings, report, signal);
   }
   return imageId;
-}
-
-async function buildImage(
-  step: PlannedStep,
-  input: StepInput,
-  { engine, session, builder, workDirectory, network, limits, removeContainers }: StepSettings,
-  report: StepReporter,
-  signal: AbortSignal,
-): Promise<string> {
-  report.phase('build');
-  const { dockerfile } = step;
-  const context = createContext({
-    directory: step.context,
-    workDirectory,
-    artifacts: input.artifacts,
-    ...(dockerfile.ignore !== undefined && { ignore: compileIgnore(dockerfile.ignore) }),
-  });
-  return engine.build(
-    {
-      builder,
-      context,
-      contextKey: step.context,
-      dockerfile: redirect(
-        dockerfile.content,
-        dockerfile.references.map(({ start, end, label }) => ({ start, end, text: session.tagOf(label) })),
-      ),
-      tag: session.tagOf(step.label),
-      ...(step.target !== undefined && { target: step.target }),
-      args: step.args,
-      noCache: step.noCache,
-      network,
-      limits,
-      removeContainers,
-    },
-    report.builder,
-    signal,
-  );
 }
 
 async function cleanUp(

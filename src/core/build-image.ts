@@ -1,0 +1,80 @@
+/** Builds the image of one step: its context with the artifacts it takes, its Dockerfile with the session's names. */
+import { redirect } from '../dockerfile/rewrite.js';
+import { compileIgnore } from '../tar/ignore.js';
+import { createContext } from '../tar/overlay.js';
+import { StepError } from './errors.js';
+import type { PlannedDockerfile, PlannedStep } from './plan.js';
+import type { BuilderEvent, BuildRequest } from './ports.js';
+import type { Session } from './session.js';
+import type { StepReporter } from './step-reporter.js';
+import type { StepInput, StepSettings } from './step.js';
+
+/**
+ * Build one step and tag it with the session's name for it.
+ * @returns the image ID
+ * @throws StepError whose texts name other steps' images as the user's Dockerfile does
+ */
+export async function buildImage(
+  step: PlannedStep,
+  input: StepInput,
+  { engine, session, builder, workDirectory, network, limits, removeContainers }: StepSettings,
+  report: StepReporter,
+  signal: AbortSignal,
+): Promise<string> {
+  report.phase('build');
+  const { ignore } = step.dockerfile;
+  const { dockerfile, asWritten } = redirected(step.dockerfile, session);
+  const context = createContext({
+    directory: step.context,
+    workDirectory,
+    artifacts: input.artifacts,
+    ...(ignore !== undefined && { ignore: compileIgnore(ignore) }),
+  });
+  const request: BuildRequest = {
+    builder,
+    context,
+    contextKey: step.context,
+    dockerfile,
+    tag: session.tagOf(step.label),
+    ...(step.target !== undefined && { target: step.target }),
+    args: step.args,
+    noCache: step.noCache,
+    network,
+    limits,
+    removeContainers,
+  };
+  const onEvent = (event: BuilderEvent): void => {
+    report.builder(event, asWritten);
+  };
+  try {
+    return await engine.build(request, onEvent, signal);
+  } catch (error) {
+    if (!(error instanceof StepError)) throw error;
+    const { message, instruction, output } = error.failure;
+    throw new StepError(
+      {
+        ...error.failure,
+        message: asWritten(message),
+        output: output.map(asWritten),
+        ...(instruction !== undefined && { instruction: asWritten(instruction) }),
+      },
+      error,
+    );
+  }
+}
+
+/** The Dockerfile with the session's names in place of those of other steps, and what turns texts about it back. */
+function redirected(
+  { content, references }: PlannedDockerfile,
+  session: Session,
+): { readonly dockerfile: Buffer; readonly asWritten: (text: string) => string } {
+  const changes = references.map(({ start, end, label }) => ({ start, end, text: session.tagOf(label) }));
+  return {
+    dockerfile: redirect(content, changes),
+    asWritten: (text) =>
+      changes.reduce(
+        (told, { start, end, text: tag }) => told.replaceAll(tag, content.toString('utf8', start, end)),
+        text,
+      ),
+  };
+}
