@@ -95,11 +95,12 @@ export class BuildKitOutput {
 
   #fail(reason: string): StepError {
     const culprit = [...this.#vertexes.values()].find(({ broken }) => broken !== undefined);
-    const named = culprit !== undefined && !culprit.text.startsWith('[internal]');
+    const why = culprit?.broken ?? reason;
+    const image = /^\[internal\] load metadata for (.*)$/.exec(culprit?.text ?? '')?.[1];
     return buildError({
-      instruction: named ? instructionOf(culprit.text) : undefined,
-      reason: culprit?.broken ?? reason,
-      exitCode: exitCodeOf(culprit?.broken ?? reason),
+      instruction: culprit && instructionOf(culprit.text),
+      reason: image === undefined ? why : `${image}: ${why}`,
+      exitCode: exitCodeOf(why),
       output: culprit?.tail.lines ?? [],
     });
   }
@@ -111,9 +112,9 @@ export class BuildKitOutput {
   }
 }
 
-/** `[builder 2/3] RUN make` → `RUN make`. */
-function instructionOf(text: string): string {
-  return text.replace(/^\[[^\]]*\]\s+/, '');
+/** `[builder 2/3] RUN make` → `RUN make`; nothing for BuildKit's own work. */
+function instructionOf(text: string): string | undefined {
+  return text.startsWith('[internal]') ? undefined : text.replace(/^\[[^\]]*\]\s+/, '');
 }
 
 function milliseconds(started: TraceTime | null, completed: TraceTime | null): number {

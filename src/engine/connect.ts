@@ -79,26 +79,17 @@ export function buildersOf(preferred: string | undefined, os: string | undefined
   return preferred === '1' ? ['classic', 'buildkit'] : ['buildkit', 'classic'];
 }
 
-/** BuildKit needs `POST /session`; engines of other makers may not have it. */
+/**
+ * BuildKit needs `POST /session`; engines of other makers may not have it. Asked without an upgrade it is refused as a bad
+ * request, and no session is left open.
+ */
 async function answersSessions(transport: Transport, signal: AbortSignal): Promise<boolean> {
   try {
-    const socket = await transport.hijack({
-      method: 'POST',
-      path: '/session',
-      headers: {
-        Upgrade: 'h2c',
-        'X-Docker-Expose-Session-Uuid': 'habitus-probe',
-        'X-Docker-Expose-Session-Name': 'habitus',
-      },
-      signal,
-      purpose: 'open a session',
-    });
-    socket.on('error', () => undefined);
-    socket.destroy();
+    await transport.json({ method: 'POST', path: '/session', signal, purpose: 'open a session' });
     return true;
   } catch (error) {
-    if (signal.aborted || !(error instanceof EngineError)) throw error;
-    return false;
+    if (error instanceof EngineError && error.status !== undefined) return error.status === 400;
+    throw error;
   }
 }
 

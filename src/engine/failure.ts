@@ -15,7 +15,7 @@ export interface FailedBuild {
 export function buildError(failed: FailedBuild, cause?: unknown): StepError {
   const { instruction, exitCode, output } = failed;
   const reason = clean(failed.reason);
-  const hint = hintFor(reason, exitCode);
+  const hint = hintFor(reason, exitCode, instruction);
   const failure: Failure = {
     message: sentence(instruction, reason, exitCode),
     ...(instruction !== undefined && { instruction }),
@@ -53,7 +53,7 @@ function shorten(text: string): string {
   return line.length > 100 ? `${line.slice(0, 99)}…` : line;
 }
 
-function hintFor(reason: string, exitCode: number | undefined): string | undefined {
+function hintFor(reason: string, exitCode: number | undefined, instruction = ''): string | undefined {
   switch (exitCode) {
     case 126:
       return 'Exit status 126 means that the program may not be executed: check its mode and its interpreter line.';
@@ -62,13 +62,17 @@ function hintFor(reason: string, exitCode: number | undefined): string | undefin
     case 137:
       return 'Exit status 137 means that the command was killed, often because memory ran out: see --docker-memory.';
     case undefined:
-      return HINTS.find(([pattern]) => pattern.test(reason))?.[1];
+      return HINTS.find(([pattern]) => pattern.test(`${instruction}: ${reason}`))?.[1];
     default:
       return undefined;
   }
 }
 
 const HINTS: readonly (readonly [RegExp, string])[] = [
+  [
+    /exec: .*(?:no such file|not found)/i,
+    'The program was not found in the image: is it installed in this stage, and in PATH?',
+  ],
   [
     /no space left on device/i,
     'Free space where the engine keeps its data: see `docker system df` and `docker system prune`.',
@@ -79,7 +83,7 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
   ],
   [/manifest unknown|manifest for .* not found/i, 'Check the name and the tag of the image.'],
   [
-    /file not found in build context|no such file or directory|forbidden path|\S+: not found$|file does not exist/i,
+    /file not found in build context|^(?:COPY|ADD) .*(?:not found|no such file)/is,
     'Check the name, that it lies inside the context, and that no line of .dockerignore leaves it out.',
   ],
   [
