@@ -1,0 +1,269 @@
+/** Reads one file of an image archive: hashes it, unpacks it, and tells layers from the rest by their content. */
+import { createHash, type Hash } from 'node:crypto';
+import { TarError } from '../tar/errors.js';
+import { BLOCK, isZeroBlock, readHeader } from '../tar/raw-header.js';
+import type { RawEntry } from '../tar/raw.js';
+import type { ExpansionBudget } from './budget.js';
+import type { LayerProblem } from './errors.js';
+import { GunzipSink, isGzipError } from './gunzip-sink.js';
+import { LayerIndexer, type LayerIndex } from './layer-index.js';
+import type { SpoolFile } from './spool-file.js';
+
+/** Configs and manifests are far smaller; anything larger is of no use here. */
+const DATA_LIMIT = 1 << 24;
+
+/** What to keep of a layer, once its diff ID is known. */
+export type Keep = 'bytes' | 'index' | 'nothing';
+
+/** A layer, wherever it is in the image. */
+export interface LayerContent {
+  readonly kind: 'layer';
+  readonly compression: 'none' | 'gzip';
+  /** sha256 of the unpacked bytes. */
+  readonly diffId: string;
+  /** Unpacked bytes. */
+  readonly size: number;
+  /** Where the unpacked bytes are in the spool, if they were kept. */
+  readonly start: number | undefined;
+  /** If it was kept. */
+  readonly index: LayerIndex | undefined;
+}
+
+export type FileContent =
+  | LayerContent
+  /** Looks like a layer but cannot be unpacked. */
+  | { readonly kind: 'unreadable'; readonly problem: LayerProblem }
+  /** Anything small that is no layer; `size` bytes in the spool from `start` on. */
+  | { readonly kind: 'data'; readonly start: number }
+  /** Not looked at: no layer, and too large for a config. */
+  | { readonly kind: 'skipped' };
+
+/** A file of an image archive after it went by. */
+export interface ArchiveFile {
+  readonly path: string;
+  /** As it is in the archive. */
+  readonly size: number;
+  readonly digest: string;
+  readonly content: FileContent;
+}
+
+/** What reading a file needs. */
+export interface FileReading {
+  readonly spool: SpoolFile;
+  readonly budget: ExpansionBudget;
+  readonly keep: (diffId: string) => Keep;
+  /** Called when a layer starts: what it returns sees the layer's entries and bytes. */
+  readonly watch?: (path: string) => LayerWatcher;
+}
+
+/** Looks on while a layer goes by. */
+export interface LayerWatcher {
+  entry(entry: RawEntry): void;
+  /** Unpacked bytes, after the entries in them. */
+  bytes(chunk: Buffer): void;
+}
+
+/** Write the file's bytes, then `end`. */
+export class ArchiveFileReader {
+  readonly #path: string;
+  readonly #size: number;
+  readonly #reading: FileReading;
+  readonly #hash = createHash('sha256');
+  #head: Buffer[] = [];
+  #headLength = 0;
+  #sink: Sink | undefined;
+
+  constructor(path: string, size: number, reading: FileReading) {
+    this.#path = path;
+    this.#size = size;
+    this.#reading = reading;
+  }
+
+  async write(bytes: Buffer): Promise<void> {
+    if (this.#sink) {
+      const written = this.#sink.write(bytes);
+      this.#hash.update(bytes);
+      await written;
+      return;
+    }
+    this.#hash.update(bytes);
+    this.#head.push(bytes);
+    this.#headLength += bytes.length;
+    if (this.#headLength >= Math.min(BLOCK, this.#size)) await this.#open();
+  }
+
+  async end(): Promise<ArchiveFile> {
+    if (!this.#sink) await this.#open();
+    const digest = sha256(this.#hash);
+    const content = (await this.#sink?.end(digest)) ?? { kind: 'skipped' };
+    return { path: this.#path, size: this.#size, digest, content };
+  }
+
+  /** For a reader that does not come to its end. */
+  destroy(): void {
+    this.#sink?.destroy?.();
+  }
+
+  async #open(): Promise<void> {
+    const head = Buffer.concat(this.#head);
+    this.#head = [];
+    this.#sink = openSink(head, this.#path, this.#size, this.#reading);
+    await this.#sink.write(head);
+  }
+}
+
+interface Sink {
+  write(bytes: Buffer): Promise<void>;
+  /** @param digest of the file as it is in the archive */
+  end(digest: string): Promise<FileContent>;
+  destroy?(): void;
+}
+
+function openSink(head: Buffer, path: string, size: number, reading: FileReading): Sink {
+  if (head[0] === 0x1f && head[1] === 0x8b) return new GzipLayerSink(path, reading);
+  if (head.length >= 4 && head.readUInt32LE(0) === 0xfd2fb528) return new ZstdSink();
+  if (startsLikeTar(head)) return new LayerSink(path, reading, undefined);
+  return size > DATA_LIMIT ? new SkipSink() : new DataSink(reading.spool);
+}
+
+function startsLikeTar(head: Buffer): boolean {
+  if (head.length < BLOCK) return false;
+  if (isZeroBlock(head, 0)) return true;
+  try {
+    readHeader(head, 0, 0);
+    return true;
+  } catch (error) {
+    if (error instanceof TarError) return false;
+    throw error;
+  }
+}
+
+class DataSink implements Sink {
+  readonly #spool: SpoolFile;
+  readonly #start: number;
+
+  constructor(spool: SpoolFile) {
+    this.#spool = spool;
+    this.#start = spool.position;
+  }
+
+  write(bytes: Buffer): Promise<void> {
+    return this.#spool.append(bytes);
+  }
+
+  end(): Promise<FileContent> {
+    return Promise.resolve({ kind: 'data', start: this.#start });
+  }
+}
+
+class SkipSink implements Sink {
+  write(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  end(): Promise<FileContent> {
+    return Promise.resolve({ kind: 'skipped' });
+  }
+}
+
+class ZstdSink extends SkipSink {
+  override end(): Promise<FileContent> {
+    const text = 'is compressed with zstd, which this program cannot read';
+    return Promise.resolve({ kind: 'unreadable', problem: { trouble: 'unsupported', text } });
+  }
+}
+
+/** Spools a layer while hashing it; whether it stays is known at its end only. */
+class LayerSink implements Sink {
+  readonly #reading: FileReading;
+  readonly #indexer: LayerIndexer;
+  readonly #watcher: LayerWatcher | undefined;
+  readonly #start: number;
+  /** Absent where the file is the layer: then its digest is the diff ID. */
+  readonly #hash: Hash | undefined;
+  #size = 0;
+
+  constructor(path: string, reading: FileReading, hash: Hash | undefined) {
+    const { spool } = reading;
+    this.#reading = reading;
+    this.#hash = hash;
+    // Layers start at whole blocks, so that an entry's place can be told by its block.
+    spool.rewind(Math.ceil(spool.position / BLOCK) * BLOCK);
+    this.#start = spool.position;
+    const watcher = reading.watch?.(path);
+    this.#watcher = watcher;
+    this.#indexer = new LayerIndexer(watcher && ((entry) => { watcher.entry(entry); }));
+  }
+
+  async write(bytes: Buffer): Promise<void> {
+    const written = this.#reading.spool.append(bytes);
+    this.#size += bytes.length;
+    this.#hash?.update(bytes);
+    this.#indexer.feed(bytes);
+    this.#watcher?.bytes(bytes);
+    await written;
+  }
+
+  end(digest: string): Promise<LayerContent> {
+    const diffId = this.#hash ? sha256(this.#hash) : digest;
+    const keep = this.#reading.keep(diffId);
+    if (keep !== 'bytes') this.#reading.spool.rewind(this.#start);
+    const index = this.#indexer.end();
+    return Promise.resolve({
+      kind: 'layer',
+      compression: this.#hash ? 'gzip' : 'none',
+      diffId,
+      size: this.#size,
+      start: keep === 'bytes' ? this.#start : undefined,
+      index: keep === 'nothing' ? undefined : index,
+    });
+  }
+}
+
+class GzipLayerSink implements Sink {
+  readonly #layer: LayerSink;
+  readonly #gunzip: GunzipSink;
+  #problem: LayerProblem | undefined;
+
+  constructor(path: string, reading: FileReading) {
+    const layer = new LayerSink(path, reading, createHash('sha256'));
+    this.#layer = layer;
+    this.#gunzip = new GunzipSink(async (bytes) => {
+      reading.budget.unpack(bytes.length, path);
+      await layer.write(bytes);
+    });
+  }
+
+  async write(bytes: Buffer): Promise<void> {
+    if (this.#problem) return;
+    await this.#watch(this.#gunzip.write(bytes));
+  }
+
+  async end(digest: string): Promise<FileContent> {
+    if (!this.#problem) await this.#watch(this.#gunzip.end());
+    const content = await this.#layer.end(digest);
+    return this.#problem ? { kind: 'unreadable', problem: this.#problem } : content;
+  }
+
+  destroy(): void {
+    this.#gunzip.destroy();
+  }
+
+  async #watch(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      if (!isGzipError(error)) throw error;
+      const truncated = error.message === 'unexpected end of file';
+      this.#problem = {
+        trouble: truncated ? 'truncated' : 'corrupt',
+        text: `is not sound gzip data: ${error.message}`,
+        cause: error,
+      };
+    }
+  }
+}
+
+function sha256(hash: Hash): string {
+  return `sha256:${hash.digest('hex')}`;
+}
