@@ -34,6 +34,8 @@ export async function spoolArtifact(
 ): Promise<Artifact> {
   const abort = () => stream.destroy(signal.reason as Error);
   signal.addEventListener('abort', abort, { once: true });
+  // A failure before the first read would have no listener; `spool` still sees it then.
+  stream.on('error', () => undefined);
   let file: FileHandle | undefined;
   try {
     signal.throwIfAborted();

@@ -3,11 +3,12 @@ import type { Readable } from 'node:stream';
 import type { Artifact } from './artifact.js';
 import type { BuildContext, ContextEntry } from './context.js';
 import { ContextError } from './errors.js';
+import type { IgnoreMatcher } from './ignore.js';
 import { LinkNames } from './links.js';
 import { openLocal } from './local-file.js';
 import { collectArtifacts, type Overlaid } from './overlay-artifacts.js';
 import { comparePaths, shown } from './paths.js';
-import { describe, walk, type IgnoreMatcher, type WalkedEntry } from './walk.js';
+import { describe, walk, type WalkedEntry } from './walk.js';
 
 export interface ContextOptions {
   /** The context folder, absolute. */

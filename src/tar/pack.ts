@@ -42,21 +42,37 @@ export function packContext(
   signal: AbortSignal,
 ): PackedContext {
   const stop = new AbortController();
+  const body = toStream(coalesce(packed(context, dockerfile, stop.signal)), stop);
   const abort = () => {
-    stop.abort(signal.reason);
-    body.destroy(signal.reason as Error);
+    // Whoever aborts knows; a body that nobody reads yet must not end the process.
+    body.on('error', () => undefined).destroy(signal.reason as Error);
   };
-  const body = Readable.from(coalesce(packed(context, dockerfile, stop.signal)), {
-    objectMode: false,
-    highWaterMark: CHUNK,
-  });
   body.once('close', () => {
     signal.removeEventListener('abort', abort);
-    stop.abort();
   });
   if (signal.aborted) abort();
   else signal.addEventListener('abort', abort, { once: true });
   return { body, dockerfile: dockerfile.type === 'generated' ? GENERATED_DOCKERFILE : dockerfile.path };
+}
+
+/** Unlike Readable.from, it tells the source to stop before it waits for its end: a source may be stuck in a read. */
+function toStream(source: AsyncGenerator<Buffer>, stop: AbortController): Readable {
+  return new Readable({
+    highWaterMark: CHUNK,
+    read() {
+      source.next().then(
+        ({ done, value }) => this.push(done === true ? null : value),
+        (error: unknown) => this.destroy(error as Error),
+      );
+    },
+    destroy(error, callback) {
+      stop.abort(error ?? undefined);
+      const settled = () => {
+        callback(error);
+      };
+      source.return(undefined).then(settled, settled);
+    },
+  });
 }
 
 /** A header, and its body: read already, or to be read when its turn comes. */

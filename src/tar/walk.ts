@@ -3,15 +3,9 @@ import type { BigIntStats, Dirent } from 'node:fs';
 import { lstat } from 'node:fs';
 import { readdir, readlink } from 'node:fs/promises';
 import type { ContextEntry, EntryType } from './context.js';
+import type { IgnoreMatcher } from './ignore.js';
 import { unreadable } from './local-file.js';
 import { locate } from './paths.js';
-
-/** What `compileIgnore` makes of a `.dockerignore`. */
-export interface IgnoreMatcher {
-  ignores(path: string): boolean;
-  /** Whether a pattern with `!` may bring back something below an ignored folder. */
-  mayContainIncluded(directory: string): boolean;
-}
 
 /** An entry, and for a file with several names (hard links) a key that all its names share. */
 export interface WalkedEntry {

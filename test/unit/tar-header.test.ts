@@ -85,7 +85,10 @@ describe('tar headers', () => {
       const long = `${'l'.repeat(120)}/${'\xe9'.repeat(130)}`;
       const archive = encode([
         folder('d', { mode: 0o1777, mtimeNs: 1_000_000_000n }),
-        member({ path: 'd/sp ace\nline\xff', mode: 0o4750, mtimeNs: 1_600_000_000_000_000_000n }, 'content\0\xff'),
+        member(
+          { path: 'd/sp ace\nline\xff', mode: 0o4750, mtimeNs: 1_600_000_000_000_000_000n },
+          'content\0\xff',
+        ),
         member({ path: 'd/again', type: 'hardlink', linkname: 'd/sp ace\nline\xff' }),
         member({ path: 'd/link', type: 'symlink', linkname: `no/such/${'x'.repeat(120)}\xfe` }),
         folder('l'.repeat(120)),
