@@ -2,7 +2,7 @@
 import { closeSync, openSync } from 'node:fs';
 import type { LogMethod, Logger } from '../core/api.js';
 import { UsageError } from '../core/errors.js';
-import type { BuildEvent, Emit } from '../core/events.js';
+import type { Emit } from '../core/events.js';
 import { LOG_LEVELS, type Display, type LogLevel, type Notice } from './command-line.js';
 
 export interface Log extends Disposable {
@@ -39,8 +39,9 @@ async function fileLog(file: string, level: LogLevel, tell: (notice: Notice) => 
   return {
     logger,
     emit: (event) => {
-      const { type, ...fields } = event;
-      logger[levelOf(event)](fields, type);
+      // The library logs its warnings itself.
+      if (event.type === 'notice' && event.level === 'warning') return;
+      logger[event.type === 'output' ? 'debug' : 'info']({ event }, event.type);
     },
     failed: (error) => {
       logger.error({ err: error }, 'ended by an error');
@@ -63,34 +64,29 @@ function openForAppending(file: string): number {
   }
 }
 
-function levelOf(event: BuildEvent): LogLevel {
-  if (event.type === 'output') return 'debug';
-  return event.type === 'notice' && event.level === 'warning' ? 'warn' : 'info';
-}
-
 /** How many notices are remembered so that a diagnostic does not repeat one. */
 const REMEMBERED = 100;
 
 function screenLog(threshold: LogLevel, tell: (notice: Notice) => void): Log {
   const said: string[] = [];
-  const remember = (message: string): void => {
-    said.push(message);
-    if (said.length > REMEMBERED) said.shift();
-  };
   const method = (level: LogLevel): LogMethod => {
     if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(threshold)) return () => undefined;
     return (first: string | Readonly<Record<string, unknown>>, message?: string) => {
       const text =
         typeof first === 'string' ? first : [message ?? 'diagnostic', wordsOf(first)].join(' ').trim();
-      if (said.includes(text)) return;
-      remember(text);
-      tell({ level: level === 'warn' || level === 'error' ? 'warning' : 'info', message: text });
+      // The library logs its warnings and emits them as well, in either order.
+      queueMicrotask(() => {
+        if (said.includes(text)) return;
+        tell({ level: level === 'warn' || level === 'error' ? 'warning' : 'info', message: text });
+      });
     };
   };
   return {
     logger: { debug: method('debug'), info: method('info'), warn: method('warn'), error: method('error') },
     emit: (event) => {
-      if (event.type === 'notice') remember(event.message);
+      if (event.type !== 'notice') return;
+      said.push(event.message);
+      if (said.length > REMEMBERED) said.shift();
     },
     failed: () => undefined,
     [Symbol.dispose]() {

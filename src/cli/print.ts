@@ -2,8 +2,8 @@
 import type { BuildOptions } from '../core/api.js';
 import { EXIT } from '../core/errors.js';
 import { describePlan } from '../config/describe.js';
-import { chooseEnvironment } from '../config/interpolate.js';
-import { loadPlan, type LoadOptions } from '../config/load.js';
+import { loadPlan } from '../config/load.js';
+import { planOptions } from '../config/options.js';
 import { renderDiagnostic } from '../config/render.js';
 import { toJson } from '../report/json.js';
 import type { Appearance } from './appearance.js';
@@ -20,24 +20,8 @@ export async function runPrintCommand(
   world: World,
 ): Promise<number> {
   await checkWorkDirectory(options.workDirectory);
-  const { plan, warnings } = await loadPlan(loadOptions(options, world));
+  const { plan, warnings } = await loadPlan(planOptions(options, world.env));
   for (const warning of warnings) world.stderr.write(`${renderDiagnostic(warning, appearance)}\n`);
   world.stdout.write(`${toJson(describePlan(plan), 2)}\n`);
   return EXIT.ok;
-}
-
-function loadOptions(options: BuildOptions, world: World): LoadOptions {
-  return {
-    workDirectory: options.workDirectory ?? '.',
-    ...(options.file !== undefined && { file: options.file }),
-    env: chooseEnvironment(new Map(Object.entries(options.env ?? {})), world.env),
-    allowUnsetEnv: options.allowUnsetEnv ?? false,
-    buildArgs: new Map(Object.entries(options.buildArgs ?? {})),
-    ...(options.uid !== undefined && { uid: options.uid }),
-    noCache: options.noCache ?? false,
-    noCleanup: options.noCleanup ?? false,
-    keepAll: options.keepAll ?? false,
-    allowAfterBuildCommands: options.allowAfterBuildCommands ?? false,
-    ...(options.steps !== undefined && { steps: options.steps }),
-  };
 }
