@@ -4,7 +4,8 @@
  */
 
 import { spawn } from 'node:child_process';
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Block } from './address.js';
 import { LabError } from './error.js';
@@ -70,6 +71,8 @@ export async function launch(options: Launch): Promise<ProcessId> {
   const { layout } = options;
   await rm(layout.run, { recursive: true, force: true });
   for (const dir of [layout.run, layout.data, layout.root]) await mkdir(dir, { recursive: true });
+  // dockerd would read the configuration of the machine's own Docker otherwise.
+  await writeFile(configOf(layout), '{}\n');
   const log = await open(layout.log, 'w');
   const unshare = ['--mount', '--pid', '--fork', '--kill-child', '--propagation', 'private'];
   const script = ['/bin/sh', '-c', INSIDE, 'lab', layout.root, options.lower, layout.run, layout.data];
@@ -90,8 +93,11 @@ export async function launch(options: Launch): Promise<ProcessId> {
   return id;
 }
 
+const configOf = (layout: Layout): string => join(layout.run, 'daemon.json');
+
 export function flagsOf({ layout, block, mtu, flags }: Launch): readonly string[] {
   return [
+    `--config-file=${configOf(layout)}`,
     '--data-root=/var/lib/docker',
     `--exec-root=${layout.run}/exec`,
     `--pidfile=${layout.run}/docker.pid`,
