@@ -9,7 +9,8 @@ export interface Replacement {
 
 /**
  * @param replacements disjoint, in any order
- * @returns a new buffer; a line continuation inside a range stays, behind the new text
+ * @returns a new buffer; a line continuation inside a range stays, before the new text: behind it, a line
+ * left empty would make the next instruction a part of this one
  */
 export function redirect(content: Buffer, replacements: readonly Replacement[]): Buffer {
   const ascending = [...replacements].sort((one, other) => one.start - other.start);
@@ -22,8 +23,8 @@ export function redirect(content: Buffer, replacements: readonly Replacement[]):
     const continuations = continuationsIn(content.toString('latin1', start, end));
     parts.push(
       content.subarray(position, start),
-      Buffer.from(text, 'utf8'),
       Buffer.from(continuations, 'latin1'),
+      Buffer.from(text, 'utf8'),
     );
     position = end;
   }
