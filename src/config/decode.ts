@@ -15,12 +15,12 @@ export function decode(file: string, bytes: Buffer): Decoded {
   const refuse = (what: string, at: number, hint: string): Decoded => ({
     problem: source.error(what, [at, at + 1], hint),
   });
-  if (!isWellFormed(bytes, encoding)) {
-    const at = Math.max(0, source.text.indexOf('\ufffd'));
-    return refuse(`the file is not valid ${encoding.toUpperCase()} text`, at, 'save the file as UTF-8');
-  }
   const at = source.text.search(FORBIDDEN);
-  if (at === -1) return { source };
+  if (at === -1) {
+    if (isWellFormed(bytes, encoding)) return { source };
+    const wrong = Math.max(0, source.text.indexOf('\ufffd'));
+    return refuse(`the file is not valid ${encoding.toUpperCase()} text`, wrong, 'save the file as UTF-8');
+  }
   const code = source.text.charCodeAt(at);
   const name = `U+${code.toString(16).toUpperCase().padStart(4, '0')}`;
   const hint =

@@ -26,20 +26,25 @@ export interface Interpolated {
 }
 
 export interface InterpolationFailure {
-  /** As written, e.g. `_env(HOME)`. */
-  readonly written: string;
   /** Counts all `_env(…)` of the text from 0. */
   readonly index: number;
   readonly message: string;
   readonly hint: string;
 }
 
-// Bounded, because many unclosed calls would otherwise each search to the end of the text.
-const CALL = /_env\(([^)\n]{0,2000})\)/g;
+const OPEN = '_env(';
 
 /** Places of `_env(…)` in a text, as offsets; the n-th here is number n of {@link InterpolationFailure.index}. */
 export function calls(text: string): readonly (readonly [start: number, end: number])[] {
-  return Array.from(text.matchAll(CALL), (match) => [match.index, match.index + match[0].length] as const);
+  const found: (readonly [number, number])[] = [];
+  // No regular expression: one would search to the end of the text for each call that is never closed.
+  for (let end = 0; ;) {
+    const start = text.indexOf(OPEN, end);
+    const close = start === -1 ? -1 : text.indexOf(')', start);
+    if (close === -1) return found;
+    end = close + 1;
+    found.push([start, end]);
+  }
 }
 
 /**
@@ -48,28 +53,36 @@ export function calls(text: string): readonly (readonly [start: number, end: num
  */
 export function interpolate(text: string, environment: Environment, allowUnset: boolean): Interpolated {
   const failures: InterpolationFailure[] = [];
-  let index = -1;
-  const replaced = text.replace(CALL, (written, inner: string) => {
-    index += 1;
-    const separator = inner.indexOf(':-');
-    const name = (separator === -1 ? inner : inner.slice(0, separator)).trim();
-    const fallback = separator === -1 ? undefined : inner.slice(separator + 2);
-    const value = environment.variables.get(name);
-    if (fallback !== undefined && (value === undefined || value === '') && name !== '') return fallback;
-    if (value !== undefined) return value;
-    if (name === '') {
-      const hint = 'write _env(NAME), or _env(NAME:-default)';
-      failures.push({ written, index, message: `"${written}" names no variable`, hint });
-      return written;
-    }
-    if (allowUnset) return '';
-    failures.push({ written, index, ...unset(name, environment) });
-    return written;
+  const parts: string[] = [];
+  let from = 0;
+  calls(text).forEach(([start, end], index) => {
+    const value = valueOf(text.slice(start + OPEN.length, end - 1), environment, allowUnset);
+    if (typeof value !== 'string') failures.push({ index, ...value });
+    parts.push(text.slice(from, start), typeof value === 'string' ? value : text.slice(start, end));
+    from = end;
   });
-  return { text: replaced, failures };
+  return { text: parts.join('') + text.slice(from), failures };
 }
 
-function unset(name: string, { source }: Environment): { readonly message: string; readonly hint: string } {
+function valueOf(
+  inner: string,
+  environment: Environment,
+  allowUnset: boolean,
+): string | Omit<InterpolationFailure, 'index'> {
+  const separator = inner.indexOf(':-');
+  const name = (separator === -1 ? inner : inner.slice(0, separator)).trim();
+  if (name === '') {
+    return {
+      message: `"_env(${inner})" names no variable`,
+      hint: 'write _env(NAME), or _env(NAME:-default)',
+    };
+  }
+  const value = environment.variables.get(name);
+  if (separator !== -1 && (value === undefined || value === '')) return inner.slice(separator + 2);
+  return value ?? (allowUnset ? '' : unset(name, environment));
+}
+
+function unset(name: string, { source }: Environment): Omit<InterpolationFailure, 'index'> {
   const otherwise = `give a default with _env(${name}:-default), or pass --allow-unset-env`;
   switch (source) {
     case 'process':

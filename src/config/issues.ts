@@ -175,7 +175,7 @@ export function keyRange(root: ConfigNode, path: Path): Range {
   }
   if (parent?.kind === 'list') {
     const item = parent.items[Number(last)];
-    if (item !== undefined && item.kind !== 'empty') return item.range;
+    if (item !== undefined && item.range[1] > item.range[0]) return item.range;
   }
   return keyRange(root, path.slice(0, -1));
 }

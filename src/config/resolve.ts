@@ -5,6 +5,7 @@ import { DockerfileReader, given, type FindImageReferences, type StepFiles } fro
 import { closure, findCycles, topologicalOrder, type Dependencies } from './graph.js';
 import { describe, keyRange, rangeOf, type Checked } from './issues.js';
 import type { LoadOptions } from './load.js';
+import type { Range } from './source.js';
 import { StepNames, stepPath, type CheckedFile, type Step } from './steps.js';
 
 export interface ResolveRequest {
@@ -22,8 +23,15 @@ interface Resolved {
   readonly args: Readonly<Record<string, string>>;
   readonly files?: StepFiles;
   readonly references: readonly StepReference[];
-  /** Labels, each with the words that say where the dependency comes from. */
-  readonly needs: ReadonlyMap<string, string>;
+  /** By the labels of the steps it waits for. */
+  readonly needs: ReadonlyMap<string, Need>;
+}
+
+/** Where a dependency comes from. */
+interface Need {
+  readonly why: string;
+  /** In the build file: the item of depends_on, or the label of a step whose Dockerfile is the reason. */
+  readonly range: Range;
 }
 
 /** @throws {ConfigError} with all problems so far and those found here */
@@ -65,7 +73,7 @@ async function resolveStep(
   reader: DockerfileReader,
   { checked, options }: ResolveRequest,
 ): Promise<Resolved> {
-  const needs = new Map<string, string>();
+  const needs = new Map<string, Need>();
   (step.config.depends_on ?? []).forEach((called, index) => {
     const label = names.find(called);
     const range = rangeOf(checked.root, stepPath(step.label, 'depends_on', index));
@@ -73,7 +81,7 @@ async function resolveStep(
       const message = `${describe(stepPath(step.label))} depends on "${called}", which is no step`;
       checked.problems.add(checked.source.error(message, range, names.hint(called)));
     } else if (!needs.has(label)) {
-      needs.set(label, `depends_on in line ${String(checked.source.place(range).line)}`);
+      needs.set(label, { why: `depends_on in line ${String(checked.source.place(range).line)}`, range });
     }
   });
   warnOfHostCommand(step, checked, options);
@@ -85,7 +93,9 @@ async function resolveStep(
     // A step that builds from the image of its own name means the one that is there already, e.g. to extend it.
     if (label === undefined || label === step.label) continue;
     references.push({ start, end, label });
-    if (!needs.has(label)) needs.set(label, `its Dockerfile uses "${image}" in line ${String(line)}`);
+    const range = keyRange(checked.root, stepPath(step.label));
+    if (!needs.has(label))
+      needs.set(label, { why: `its Dockerfile uses "${image}" in line ${String(line)}`, range });
   }
   return { step, args, references, needs, ...(files !== undefined && { files }) };
 }
@@ -104,34 +114,34 @@ function warnOfHostCommand(
 }
 
 function reportCycles(
-  { root, source, problems }: Checked,
+  { source, problems }: Checked,
   steps: readonly Resolved[],
   dependencies: Dependencies,
 ): void {
   for (const cycle of findCycles(dependencies)) {
-    const along = cycle.flatMap((index) => steps[index] ?? []);
-    const [first] = along;
-    if (first === undefined) continue;
-    const labels = along.map(({ step }) => step.label);
-    const [start = ''] = labels;
-    const message =
-      labels.length === 1
-        ? `${describe(stepPath(start))} depends on itself`
-        : `the steps wait for each other: ${shortened(labels).join(' → ')} → ${start}`;
-    const reasons = along.map(({ step, needs }, index) => {
-      const next = labels[(index + 1) % labels.length] ?? '';
-      return `${step.label} → ${next}: ${needs.get(next) ?? ''}`;
+    const links = cycle.flatMap((index, position) => {
+      const from = steps[index];
+      const to = steps[cycle[(position + 1) % cycle.length] ?? index]?.step.label ?? '';
+      const need = from?.needs.get(to);
+      return from === undefined || need === undefined ? [] : [{ label: from.step.label, to, ...need }];
     });
-    problems.add(
-      source.error(message, edgeRange(root, first.step, labels[1] ?? start), shortened(reasons).join('; ')),
-    );
+    const [first] = links;
+    if (first === undefined) continue;
+    if (links.length === 1) {
+      problems.add(
+        source.error(
+          `${describe(stepPath(first.label))} depends on itself`,
+          first.range,
+          'remove it from depends_on',
+        ),
+      );
+      continue;
+    }
+    const labels = links.map(({ label }) => label);
+    const message = `the steps wait for each other: ${shortened(labels).join(' → ')} → ${first.label}`;
+    const hint = shortened(links.map(({ label, to, why }) => `${label} → ${to}: ${why}`)).join('; ');
+    problems.add(source.error(message, first.range, hint));
   }
-}
-
-/** The item of depends_on that makes the edge; the label of the step for one that its Dockerfile makes. */
-function edgeRange(root: Checked['root'], { label, config }: Step, to: string): ReturnType<typeof keyRange> {
-  const index = (config.depends_on ?? []).indexOf(to);
-  return index === -1 ? keyRange(root, stepPath(label)) : rangeOf(root, stepPath(label, 'depends_on', index));
 }
 
 /** Nobody reads a cycle of a thousand steps. */

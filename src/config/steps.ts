@@ -99,7 +99,7 @@ function checkConfig(checked: Checked, label: string, node: ConfigNode): Partial
   const sound = Object.create(null) as Record<string, unknown>;
   const faulty = new Set(issues.map((issue) => issue.path[0]));
   for (const [key, entry] of node.entries) {
-    if (key in stepSchema.shape && !faulty.has(key)) sound[key] = toPlain(entry.value);
+    if (Object.hasOwn(stepSchema.shape, key) && !faulty.has(key)) sound[key] = toPlain(entry.value);
   }
   return partialStepSchema.parse(sound);
 }

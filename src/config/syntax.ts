@@ -30,7 +30,7 @@ export function parseYaml(source: SourceText): Parsed {
   });
   const documents: Document.Parsed[] = [...composer.compose(tokens, true, source.text.length)];
   const errors = documents.flatMap((document) => document.errors);
-  if (errors.length > 0) return { problems: onePerLine(errors, source) };
+  if (errors.length > 0) return { problems: onePerLine(errors, tokens, source) };
   const [document, second] = documents;
   if (second !== undefined) {
     const [start] = second.range;
@@ -47,31 +47,44 @@ export function parseYaml(source: SourceText): Parsed {
   return { root: document?.contents ?? null };
 }
 
-/** Offset of the first collection below {@link MAX_DEPTH}; iterative, for the same reason that there is a limit. */
+/** Offset of the first collection below {@link MAX_DEPTH}. */
 function firstTooDeep(token: CST.Token): number | undefined {
-  const open: { readonly token: CST.Token; readonly depth: number }[] = [{ token, depth: 0 }];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const { depth } = next;
-    if (depth > MAX_DEPTH) return next.token.offset;
-    if (next.token.type === 'document') {
-      if (next.token.value !== undefined) open.push({ token: next.token.value, depth });
-    } else if ('items' in next.token) {
-      for (const item of next.token.items) {
-        if (item.key !== undefined && item.key !== null) open.push({ token: item.key, depth: depth + 1 });
-        if (item.value !== undefined) open.push({ token: item.value, depth: depth + 1 });
-      }
-    }
+  for (const { token: inner, depth } of walk(token)) {
+    if (depth > MAX_DEPTH) return inner.offset;
   }
   return undefined;
 }
 
-function onePerLine(errors: readonly YAMLError[], source: SourceText): readonly Diagnostic[] {
+/** All tokens below this one; iterative, for the same reason that there is a limit of depth. */
+function* walk(root: CST.Token): Generator<{ readonly token: CST.Token; readonly depth: number }> {
+  const open = [{ token: root, depth: 0 }];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    yield next;
+    const { token, depth } = next;
+    if (token.type === 'document') {
+      if (token.value !== undefined) open.push({ token: token.value, depth });
+    } else if ('items' in token) {
+      for (const { key, value } of token.items) {
+        if (key !== undefined && key !== null) open.push({ token: key, depth: depth + 1 });
+        if (value !== undefined) open.push({ token: value, depth: depth + 1 });
+      }
+    }
+  }
+}
+
+function onePerLine(
+  errors: readonly YAMLError[],
+  tokens: readonly CST.Token[],
+  source: SourceText,
+): readonly Diagnostic[] {
+  const openings = tokens.flatMap(unclosed);
   const found = new Map<number, Diagnostic>();
   for (const error of errors) {
     if (found.size === MAX_SYNTAX_ERRORS) break;
-    const [start, end] = error.pos;
-    const range: Range = [start, Math.max(start + 1, end)];
-    const { message, hint } = inOurVoice(error);
+    const { message, hint, opensWith } = inOurVoice(error);
+    // The parser complains where it gave up, often at the end of the file; the culprit is what was opened.
+    const at = openings.findLast((offset) => offset <= error.pos[0] && source.text[offset] === opensWith);
+    const range: Range = at === undefined ? [error.pos[0], error.pos[1]] : [at, at + 1];
     const diagnostic = source.error(message, range, hint);
     const line = diagnostic.place?.line ?? 0;
     if (!found.has(line)) found.set(line, diagnostic);
@@ -79,9 +92,26 @@ function onePerLine(errors: readonly YAMLError[], source: SourceText): readonly 
   return [...found.values()];
 }
 
+/** Offsets of the brackets and quotes that are never closed. */
+function unclosed(root: CST.Token): readonly number[] {
+  const offsets: number[] = [];
+  for (const { token } of walk(root)) {
+    if (token.type === 'flow-collection') {
+      const isClosed = token.end.some(({ type }) => type === 'flow-seq-end' || type === 'flow-map-end');
+      if (!isClosed) offsets.push(token.offset);
+    } else if (token.type === 'double-quoted-scalar' || token.type === 'single-quoted-scalar') {
+      if (token.source.length < 2 || !token.source.endsWith(token.source.charAt(0)))
+        offsets.push(token.offset);
+    }
+  }
+  return offsets.sort((a, b) => a - b);
+}
+
 interface Explanation {
   readonly message: string;
   readonly hint?: string;
+  /** The character whose counterpart is missing. */
+  readonly opensWith?: string;
 }
 
 function inOurVoice(error: YAMLError): Explanation {
@@ -89,6 +119,7 @@ function inOurVoice(error: YAMLError): Explanation {
     case 'TAB_AS_INDENT':
       return { message: 'a tab may not indent a line', hint: 'use spaces' };
     case 'BAD_INDENT':
+      if (error.message.includes('end with a')) return missing(error.message);
       return {
         message: 'the indentation fits no line above',
         hint: 'begin the keys of one mapping in the same column',
@@ -143,10 +174,14 @@ function inOurVoice(error: YAMLError): Explanation {
 function missing(text: string): Explanation {
   const quote = /closing (["'])/.exec(text)?.[1];
   if (quote !== undefined) {
-    return { message: `a text in ${quote === '"' ? 'double' : 'single'} quotes is never closed` };
+    return {
+      message: `a text in ${quote === '"' ? 'double' : 'single'} quotes is never closed`,
+      opensWith: quote,
+    };
   }
-  if (/\}|flow map/i.test(text)) return { message: 'a "}" or "," is missing' };
-  if (/\]|flow seq/i.test(text)) return { message: 'a "]" or "," is missing' };
+  if (text.includes('end with a }')) return { message: 'a "{" is never closed', opensWith: '{' };
+  if (text.includes('end with a ]')) return { message: 'a "[" is never closed', opensWith: '[' };
+  if (text.includes('Missing ,')) return { message: 'a "," is missing here' };
   if (/space/i.test(text)) return { message: 'a space is missing here' };
   return {
     message: 'a ":" is missing after the key',

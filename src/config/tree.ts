@@ -28,6 +28,7 @@ export interface TreeOptions {
 
 /** Nodes that aliases may add: far above any real file, far below what would hurt. */
 const MAX_ALIASED_NODES = 100_000;
+const STANDARD_PREFIX = 'tag:yaml.org,2002:';
 const STANDARD_TAG = /^tag:yaml\.org,2002:(?:str|int|float|bool|null|timestamp|seq|map)$/;
 const NULL = /^(?:~|null|Null|NULL)?$/;
 
@@ -57,7 +58,11 @@ class TreeBuilder {
     if (isAlias(node)) return this.#alias(node.source, range, depth);
     if (node.anchor !== undefined && !this.#insideAlias) this.#anchors.set(node.anchor, node);
     if (node.tag !== undefined && !STANDARD_TAG.test(node.tag)) {
-      this.#problem(`the tag ${node.tag} has no meaning here`, range, 'remove the tag');
+      this.#problem(
+        `the tag ${node.tag.replace(STANDARD_PREFIX, '!!')} has no meaning here`,
+        range,
+        'remove the tag',
+      );
     }
     if (isMap(node)) return { kind: 'map', entries: this.#entries(node.items, depth), range };
     if (isSeq(node))
