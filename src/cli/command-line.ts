@@ -136,5 +136,5 @@ function notices(flags: FlagValues): Notice[] {
 }
 
 function and(words: readonly string[]): string {
-  return new Intl.ListFormat('en').format(words);
+  return new Intl.ListFormat('en-GB').format(words);
 }

@@ -87,13 +87,14 @@ function knownFlags(): ReadonlyMap<string, KnownFlag> {
 }
 
 function unknownFlag(word: string): UsageError {
-  const name = word.replace(/^-+/, '').replace(/=.*$/s, '');
-  const guess = nearest(name, knownFlags().keys());
-  return new UsageError(`unknown flag ${JSON.stringify(spelling(name))}`, {
-    hint:
-      guess === undefined
-        ? '"habitus --help" lists all flags.'
-        : `Did you mean ${spelling(guess)}? "habitus --help" lists all flags.`,
+  const written = word.replace(/=.*$/s, '');
+  const name = written.replace(/^-+/, '');
+  // Any letter is near any other: no guess.
+  const names = [...knownFlags().keys()].filter((known) => known.length > 1);
+  const guess = name.length > 1 ? nearest(name, names) : undefined;
+  const list = '"habitus --help" lists all flags.';
+  return new UsageError(`unknown flag ${JSON.stringify(written)}`, {
+    hint: guess === undefined ? list : `Did you mean --${guess}? ${list}`,
   });
 }
 

@@ -20,7 +20,7 @@ export const boolean: Kind<boolean> = {
 
 export function oneOf<const T extends string>(...words: readonly [T, ...T[]]): Kind<T> {
   return {
-    takes: new Intl.ListFormat('en', { type: 'disjunction' }).format(words),
+    takes: new Intl.ListFormat('en-GB', { type: 'disjunction' }).format(words),
     parse: (text) => words.find((word) => word === text),
   };
 }
