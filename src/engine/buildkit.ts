@@ -1,13 +1,18 @@
 /** A build by BuildKit: it fetches the context and credentials through a session of ours. Imports gRPC: load it lazily. */
+import { isUtf8 } from 'node:buffer';
 import type { BuilderEvent, BuildRequest } from '../core/ports.js';
+import type { BuildContext, ContextEntry } from '../tar/context.js';
+import { packContext } from '../tar/pack.js';
 import { BuildKitOutput, type BuildKitMessage } from './buildkit-output.js';
 import type { BuildConnection } from './classic.js';
 import { fileSyncService } from './file-sync.js';
+import { Folder } from './folder.js';
 import { memoryFolder } from './memory-folder.js';
-import { buildQuery, postBuild, unusableContext } from './post-build.js';
+import { buildQuery, postBuild, unusableContext, type BuildPost } from './post-build.js';
 import { authService, openSession } from './session.js';
 
 const DOCKERFILE = 'Dockerfile';
+const TARRED_DOCKERFILE = '.habitus.Dockerfile';
 
 /** @throws StepError when the build fails, EngineError when the engine cannot be reached, the signal's reason when aborted */
 export async function buildWithBuildKit(
@@ -23,27 +28,32 @@ export async function buildWithBuildKit(
         'BuildKit does not limit memory and CPU of RUN: the limits count only with the classic builder',
     });
   }
+  const context = new Folder(request.context);
+  const odd = USES_CONTEXT.test(request.dockerfile.toString('latin1'))
+    ? await oddEntry(context, signal)
+    : undefined;
+  if (odd !== undefined) {
+    onEvent({
+      type: 'warning',
+      message: `${odd} cannot pass BuildKit's file transfer: the context is sent as one tar, and COPY . copies ${TARRED_DOCKERFILE} too`,
+    });
+  }
   let unreadable: Error | undefined;
   const folders = new Map([
-    ['context', request.context],
+    ['context', context],
     ['dockerfile', dockerfileFolder(request.dockerfile)],
   ]);
   const files = fileSyncService(folders, (error) => {
     unreadable ??= error;
   });
+  const output = new BuildKitOutput(onEvent);
   const session = await openSession(transport, [files, authService(auth)], request.contextKey, signal);
   try {
-    const output = new BuildKitOutput(onEvent);
-    const query = {
-      ...buildQuery(request),
-      version: '2',
-      remote: 'client-session',
-      session: session.id,
-      dockerfile: DOCKERFILE,
-    };
+    const post = odd === undefined ? fileSyncPost(request) : tarPost(request, signal);
+    const query = { ...post.query, version: '2', session: session.id };
     await postBuild(
       transport,
-      { query, headers: {} },
+      { ...post, query },
       (message) => output.message(message as BuildKitMessage),
       signal,
     );
@@ -55,15 +65,63 @@ export async function buildWithBuildKit(
   }
 }
 
+/** Whether a Dockerfile reads its context is guessed with room to spare: a wrong yes only costs a walk. */
+const USES_CONTEXT = /^\s*(?:ONBUILD\s+)?(?:COPY|ADD|RUN\s[^\n]*--mount)\b/im;
+
+/**
+ * A name that is not UTF-8 is refused by the gRPC of Docker 28; extended attributes are lost (tried on 20.10 and 28.5).
+ * @returns the first such entry, described
+ */
+async function oddEntry(folder: Folder, signal: AbortSignal): Promise<string | undefined> {
+  let entries: readonly ContextEntry[];
+  try {
+    entries = await folder.list(signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error instanceof Error ? unusableContext(error) : error;
+  }
+  const odd = entries.find(
+    ({ path, linkname = '', xattrs }) => !isText(path) || !isText(linkname) || (xattrs?.size ?? 0) > 0,
+  );
+  if (odd === undefined) return undefined;
+  const shown = JSON.stringify(Buffer.from(odd.path, 'latin1').toString());
+  return (odd.xattrs?.size ?? 0) > 0 ? `${shown} with its extended attributes` : `The name ${shown}`;
+}
+
+function isText(name: string): boolean {
+  return isUtf8(Buffer.from(name, 'latin1'));
+}
+
+function fileSyncPost(request: BuildRequest): BuildPost {
+  return { query: { ...buildQuery(request), remote: 'client-session', dockerfile: DOCKERFILE }, headers: {} };
+}
+
+/** Here BuildKit takes the Dockerfile out of the context, and lets the build see it there. */
+function tarPost(request: BuildRequest, signal: AbortSignal): BuildPost {
+  const { context } = request;
+  const own = memoryFolder(new Map([[TARRED_DOCKERFILE, request.dockerfile]]));
+  const both: BuildContext = {
+    async *entries(stop) {
+      yield* context.entries(stop);
+      yield* own.entries(stop);
+    },
+    open: (entry, stop) => (entry.path === TARRED_DOCKERFILE ? own : context).open(entry, stop),
+  };
+  const { body, dockerfile } = packContext(both, { type: 'existing', path: TARRED_DOCKERFILE }, signal);
+  return { query: { ...buildQuery(request), dockerfile }, headers: {}, body };
+}
+
 /**
  * The context is filtered already. An ignore file of the Dockerfile's own keeps BuildKit from reading the context's
  * .dockerignore, which would drop artifacts too.
  */
-function dockerfileFolder(dockerfile: Buffer): ReturnType<typeof memoryFolder> {
-  return memoryFolder(
-    new Map([
-      [DOCKERFILE, dockerfile],
-      [`${DOCKERFILE}.dockerignore`, Buffer.from('# The context is filtered before it is sent.\n')],
-    ]),
+function dockerfileFolder(dockerfile: Buffer): Folder {
+  return new Folder(
+    memoryFolder(
+      new Map([
+        [DOCKERFILE, dockerfile],
+        [`${DOCKERFILE}.dockerignore`, Buffer.from('# The context is filtered before it is sent.\n')],
+      ]),
+    ),
   );
 }

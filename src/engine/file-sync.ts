@@ -1,9 +1,10 @@
 /** Serves folders to BuildKit by fsutil's protocol: it compares the list with what it has and asks for what differs. */
 import { once } from 'node:events';
 import { status, type Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
-import type { BuildContext, ContextEntry } from '../tar/context.js';
+import type { ContextEntry } from '../tar/context.js';
+import type { Folder } from './folder.js';
 import { followPaths } from './follow-paths.js';
-import { offer, offerKept, statOf, type Offer } from './fsutil.js';
+import { offerKept, statOf, type Offer } from './fsutil.js';
 import type { SessionService } from './session.js';
 import { FileSync, PACKET, type Packet } from './wire.js';
 
@@ -18,7 +19,7 @@ const LARGEST_PIECE = 1 << 20;
  * @param onFailure gets what made a folder unreadable, before the build fails of it
  */
 export function fileSyncService(
-  folders: ReadonlyMap<string, BuildContext>,
+  folders: ReadonlyMap<string, Folder>,
   onFailure: (error: Error) => void,
 ): SessionService {
   return {
@@ -37,7 +38,7 @@ export function fileSyncService(
   };
 }
 
-async function serve(call: Call, folders: ReadonlyMap<string, BuildContext>): Promise<void> {
+async function serve(call: Call, folders: ReadonlyMap<string, Folder>): Promise<void> {
   const [name = ''] = requested(call.metadata, 'dir-name');
   const folder = folders.get(name);
   if (folder === undefined) {
@@ -57,14 +58,14 @@ async function serve(call: Call, folders: ReadonlyMap<string, BuildContext>): Pr
 
 class Transfer {
   readonly #call: Call;
-  readonly #folder: BuildContext;
+  readonly #folder: Folder;
   readonly #signal: AbortSignal;
   /** Entries with content by number of their place in the list. */
   readonly #files = new Map<number, ContextEntry>();
   readonly #asked: number[] = [];
   #working = 0;
 
-  constructor(call: Call, folder: BuildContext, signal: AbortSignal) {
+  constructor(call: Call, folder: Folder, signal: AbortSignal) {
     this.#call = call;
     this.#folder = folder;
     this.#signal = signal;
@@ -105,7 +106,7 @@ class Transfer {
 
   async #list(): Promise<void> {
     let number = 0;
-    for await (const { entry, content } of this.#selected()) {
+    for (const { entry, content } of await this.#selected()) {
       if (content !== undefined) this.#files.set(number, content);
       number += 1;
       await this.#write({ type: PACKET.stat, stat: statOf(entry) });
@@ -113,17 +114,12 @@ class Transfer {
     await this.#write({ type: PACKET.stat });
   }
 
-  async *#selected(): AsyncGenerator<Offer> {
-    const entries = this.#folder.entries(this.#signal);
+  async #selected(): Promise<readonly Offer[]> {
+    const all = await this.#folder.list(this.#signal);
     const paths = requested(this.#call.metadata, 'followpaths');
-    if (paths.length === 0) {
-      for await (const entry of entries) yield offer(entry);
-      return;
-    }
-    const all: ContextEntry[] = [];
-    for await (const entry of entries) all.push(entry);
     // Repeated metadata arrive joined by `, `: with such names about, nobody can tell where one path ends.
-    yield* offerKept(all.some(({ path }) => path.includes(', ')) ? all : followPaths(all, paths), all);
+    const kept = all.some(({ path }) => path.includes(', ')) ? all : followPaths(all, paths);
+    return offerKept(kept, all);
   }
 
   #work(reject: (error: Error) => void): void {

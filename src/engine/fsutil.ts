@@ -49,7 +49,7 @@ export interface Offer {
   readonly content: ContextEntry | undefined;
 }
 
-export function offer(entry: ContextEntry): Offer {
+function offer(entry: ContextEntry): Offer {
   return { entry, content: entry.type === 'file' ? entry : undefined };
 }
 

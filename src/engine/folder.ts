@@ -1,0 +1,31 @@
+/** A build context read once: its entries are listed for the first who asks, and kept for the rest of the build. */
+import type { Readable } from 'node:stream';
+import type { BuildContext, ContextEntry } from '../tar/context.js';
+
+export class Folder {
+  readonly #context: BuildContext;
+  #entries: Promise<readonly ContextEntry[]> | undefined;
+
+  constructor(context: BuildContext) {
+    this.#context = context;
+  }
+
+  /** All entries in the context's order. */
+  list(signal: AbortSignal): Promise<readonly ContextEntry[]> {
+    this.#entries ??= collect(this.#context.entries(signal)).catch((error: unknown) => {
+      this.#entries = undefined;
+      throw error;
+    });
+    return this.#entries;
+  }
+
+  open(entry: ContextEntry, signal: AbortSignal): Readable {
+    return this.#context.open(entry, signal);
+  }
+}
+
+async function collect(entries: AsyncIterable<ContextEntry>): Promise<readonly ContextEntry[]> {
+  const all: ContextEntry[] = [];
+  for await (const entry of entries) all.push(entry);
+  return all;
+}
