@@ -192,7 +192,12 @@ class LayerSink implements Sink {
     this.#start = spool.position;
     const watcher = reading.watch?.(path);
     this.#watcher = watcher;
-    this.#indexer = new LayerIndexer(watcher && ((entry) => { watcher.entry(entry); }));
+    this.#indexer = new LayerIndexer(
+      watcher &&
+        ((entry) => {
+          watcher.entry(entry);
+        }),
+    );
   }
 
   async write(bytes: Buffer): Promise<void> {

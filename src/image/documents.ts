@@ -106,7 +106,8 @@ export function configFacts(value: unknown, what: string): ConfigFacts {
 /** Whether a descriptor of an index is of an attestation (BuildKit's SBOM and provenance) rather than an image. */
 export function isAttestation(manifest: Descriptor): boolean {
   const { annotations, platform } = manifest;
-  if (isObject(annotations) && annotations['vnd.docker.reference.type'] === 'attestation-manifest') return true;
+  if (isObject(annotations) && annotations['vnd.docker.reference.type'] === 'attestation-manifest')
+    return true;
   return isObject(platform) && platform['os'] === 'unknown' && platform['architecture'] === 'unknown';
 }
 

@@ -67,7 +67,7 @@ export class LayerLog {
     const record: LogRecord = { path: '', kind: 'path', type: 0, target: '', start: 0, head: 0, body: 0 };
     for (const [index, chunk] of this.#chunks.entries()) {
       const end = this.#used[index] ?? 0;
-      for (let at = 0; at < end; ) {
+      for (let at = 0; at < end;) {
         const shared = chunk.readUInt16LE(at + 14);
         const own = chunk.readUInt16LE(at + 16);
         const targetLength = chunk.readUInt16LE(at + 18);

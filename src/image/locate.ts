@@ -71,9 +71,13 @@ export async function locateImages(files: ArchiveFiles, spool: SpoolFile): Promi
     }
   }
   if (images.size > 0) return { images: [...images.values()], dropped };
-  throw new ImageError('not-an-image', 'The archive has neither a manifest.json nor an index.json with an image', {
-    hint: 'Pass what `docker save` writes, or an OCI image layout as a tar file.',
-  });
+  throw new ImageError(
+    'not-an-image',
+    'The archive has neither a manifest.json nor an index.json with an image',
+    {
+      hint: 'Pass what `docker save` writes, or an OCI image layout as a tar file.',
+    },
+  );
 }
 
 async function* ociImages(

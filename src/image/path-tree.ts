@@ -1,4 +1,5 @@
 /** A tree of paths in flat arrays: about 40 bytes a path, where objects would take some hundred. */
+import { randomInt } from 'node:crypto';
 
 const NONE = -1;
 const FIRST_CAPACITY = 1 << 10;
@@ -17,6 +18,8 @@ export class PathTree {
   /** Open addressing; holds node + 1, 0 is free. */
   #slots = new Int32Array(FIRST_CAPACITY * 2);
   #size = 0;
+  /** Names come from strangers: it keeps them from choosing names that all fall into one slot. */
+  readonly #seed = randomInt(2 ** 31);
 
   constructor() {
     this.#add(NONE, '', 0, 0);
@@ -25,6 +28,11 @@ export class PathTree {
   /** Nodes. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Nodes that fit without growing. */
+  get capacity(): number {
+    return this.#parents.length;
   }
 
   /** Make room at once for what is about to come. */
@@ -47,7 +55,7 @@ export class PathTree {
   /** The node of a path; `undefined` where there is none. */
   find(path: string): number | undefined {
     let node = 0;
-    for (let from = 0; from < path.length; ) {
+    for (let from = 0; from < path.length;) {
       const slash = path.indexOf('/', from);
       const to = slash === -1 ? path.length : slash;
       const found = this.#slots[this.#slot(node, path, from, to)] ?? 0;
@@ -100,7 +108,7 @@ export class PathTree {
   /** Where the child is, or the free slot where it goes. */
   #slot(parent: number, path: string, from: number, to: number): number {
     const mask = this.#slots.length - 1;
-    let hash = Math.imul(parent + 1, 0x9e3779b1);
+    let hash = Math.imul(parent + 1, 0x9e3779b1) ^ this.#seed;
     for (let i = from; i < to; i++) hash = Math.imul(hash ^ path.charCodeAt(i), 0x01000193);
     let slot = mix(hash) & mask;
     for (;;) {

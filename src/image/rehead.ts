@@ -93,4 +93,3 @@ function paxBlocks(records: ReadonlyMap<string, string>): Buffer {
   padded.write(body, 'latin1');
   return Buffer.concat([header, padded]);
 }
-

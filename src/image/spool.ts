@@ -170,7 +170,8 @@ function contentOf(
   const name = layerName(at + 1, layers, diffId);
   const hint = 'Save the image again: the archive seems to be cut off or changed.';
   const file = files.get(path);
-  if (!file) throw new ImageError('truncated', `${name} is missing in the image archive`, { layer: at + 1, hint });
+  if (!file)
+    throw new ImageError('truncated', `${name} is missing in the image archive`, { layer: at + 1, hint });
   const { content } = file;
   if (content.kind === 'unreadable') throw layerError(content.problem, at + 1, layers, diffId);
   checkDescriptor(image, at, file, name);
