@@ -1,0 +1,154 @@
+/** Looks at what an engine holds, past the program under test: names, files of images, and what a build left behind. */
+import { request, type IncomingMessage, type RequestOptions } from 'node:http';
+import { endpointOf } from '../../src/lab/http.js';
+import type { RawEntry } from '../../src/tar/raw.js';
+import { readAll, scan } from './tar.js';
+import type { TestEngine } from './engines.js';
+
+/** Images of tests carry this label, so that tests that share an engine do not see each other's. */
+export const TEST_LABEL = 'habitus.test';
+
+export interface ImageSummary {
+  readonly Id: string;
+  readonly RepoTags: readonly string[] | null;
+}
+
+export interface ImageFile {
+  readonly entry: RawEntry;
+  readonly content: Buffer;
+}
+
+/** What is left of a build, as lines; nothing is left when all are empty. */
+export interface Traces {
+  readonly containers: readonly string[];
+  readonly sessionNames: readonly string[];
+  readonly dangling: readonly string[];
+}
+
+export const NOTHING: Traces = { containers: [], sessionNames: [], dangling: [] };
+
+export class Images {
+  readonly #target: RequestOptions;
+
+  constructor(engine: TestEngine) {
+    const endpoint = endpointOf(engine.host);
+    if (endpoint === undefined) throw new Error(`no endpoint: ${engine.host}`);
+    this.#target =
+      endpoint.kind === 'unix' ? { socketPath: endpoint.path } : { host: endpoint.host, port: endpoint.port };
+  }
+
+  /** The image ID, or `undefined`. */
+  async idOf(reference: string): Promise<string | undefined> {
+    return (await this.inspect(reference))?.Id;
+  }
+
+  async inspect(
+    reference: string,
+  ): Promise<
+    | { readonly Id: string; readonly Config: Record<string, unknown>; readonly RootFS: { Layers: string[] } }
+    | undefined
+  > {
+    const answer = await this.#call('GET', `/images/${reference}/json`);
+    return answer.status === 404 ? undefined : (JSON.parse(answer.body.toString()) as never);
+  }
+
+  /** Name → image ID of all names that start so, e.g. `habitus.invalid/`. */
+  async names(prefix: string): Promise<Record<string, string>> {
+    const images = await this.#json<readonly ImageSummary[]>('/images/json');
+    const names = images.flatMap(({ Id, RepoTags }) => (RepoTags ?? []).map((name) => [name, Id] as const));
+    return Object.fromEntries(names.filter(([name]) => name.startsWith(prefix)).sort());
+  }
+
+  /** All that a path of an image holds, by path; names are latin1. The image need not hold anything that runs. */
+  async files(image: string, path = '/'): Promise<ReadonlyMap<string, ImageFile>> {
+    const archive = await this.archive(image, path);
+    return new Map(scan(archive).map((file) => [file.entry.path.replace(/\/$/, ''), file]));
+  }
+
+  /** The text of one file; `undefined` where there is none. */
+  async text(image: string, path: string): Promise<string | undefined> {
+    const [file] = [...(await this.files(image, path)).values()];
+    return file?.content.toString();
+  }
+
+  /** The tar that the engine gives of a path; empty where there is none. */
+  async archive(image: string, path: string): Promise<Buffer> {
+    const made = await this.#call('POST', '/containers/create', { Image: image, Cmd: ['look'] });
+    if (made.status !== 201) throw new Error(`cannot look into ${image}: ${made.body.toString()}`);
+    const { Id } = JSON.parse(made.body.toString()) as { Id: string };
+    try {
+      const query = new URLSearchParams({ path }).toString();
+      const { status, body } = await this.#call('GET', `/containers/${Id}/archive?${query}`);
+      return status === 200 ? body : Buffer.alloc(0);
+    } finally {
+      await this.#call('DELETE', `/containers/${Id}?force=1&v=1`);
+    }
+  }
+
+  /** What carries the test's label and should not be there once no build of the test runs any more. */
+  async traces(test: string): Promise<Traces> {
+    const label = `${TEST_LABEL}=${test}`;
+    const [containers, images, dangling] = await Promise.all([
+      this.#list<{ Id: string; Names: string[] }>('/containers/json?all=1', { label: [label] }),
+      this.#list<ImageSummary>('/images/json', { label: [label] }),
+      this.#list<ImageSummary>('/images/json', { label: [label], dangling: ['true'] }),
+    ]);
+    return {
+      containers: containers.map(({ Id, Names }) => `${Id.slice(0, 12)} ${Names.join()}`),
+      sessionNames: images
+        .flatMap(({ RepoTags }) => RepoTags ?? [])
+        .filter((name) => name.startsWith('127.0.0.1:1/')),
+      dangling: dangling.map(({ Id }) => Id),
+    };
+  }
+
+  /** Everything of a session, by its ID: also where images carry no label of a test. */
+  async tracesOfSession(session: string): Promise<Pick<Traces, 'containers' | 'sessionNames'>> {
+    const label = `habitus.session=${session}`;
+    const containers = await this.#list<{ Id: string }>('/containers/json?all=1', { label: [label] });
+    const names = await this.names(`127.0.0.1:1/habitus/${session}/`);
+    return { containers: containers.map(({ Id }) => Id), sessionNames: Object.keys(names) };
+  }
+
+  /** Remove all images of a test. */
+  async clear(test: string): Promise<void> {
+    const images = await this.#list<ImageSummary>('/images/json', { label: [`${TEST_LABEL}=${test}`] });
+    for (const { Id, RepoTags } of images) {
+      for (const name of RepoTags ?? [Id]) await this.remove(name);
+    }
+  }
+
+  async remove(reference: string): Promise<void> {
+    await this.#call('DELETE', `/images/${reference}?force=1`);
+  }
+
+  /** Give an image another name. */
+  async tag(reference: string, name: string): Promise<void> {
+    const colon = name.lastIndexOf(':');
+    const query = new URLSearchParams({ repo: name.slice(0, colon), tag: name.slice(colon + 1) }).toString();
+    const { status, body } = await this.#call('POST', `/images/${reference}/tag?${query}`);
+    if (status !== 201) throw new Error(`cannot tag ${reference}: ${body.toString()}`);
+  }
+
+  async #json<T>(path: string): Promise<T> {
+    const { status, body } = await this.#call('GET', path);
+    if (status !== 200) throw new Error(`${path}: ${body.toString()}`);
+    return JSON.parse(body.toString()) as T;
+  }
+
+  #list<T>(path: string, filters: Record<string, string[]>): Promise<readonly T[]> {
+    const query = new URLSearchParams({ filters: JSON.stringify(filters) }).toString();
+    return this.#json(`${path}${path.includes('?') ? '&' : '?'}${query}`);
+  }
+
+  async #call(method: string, path: string, body?: unknown): Promise<{ status: number; body: Buffer }> {
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      const text = body === undefined ? undefined : JSON.stringify(body);
+      const headers = text === undefined ? {} : { 'Content-Type': 'application/json' };
+      request({ ...this.#target, method, path, headers, agent: false }, resolve)
+        .on('error', reject)
+        .end(text);
+    });
+    return { status: answer.statusCode ?? 0, body: await readAll(answer) };
+  }
+}
