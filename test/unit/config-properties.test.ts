@@ -1,0 +1,240 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import { ConfigError } from '../../src/config/diagnostic.js';
+import { loadPlan } from '../../src/config/load.js';
+import { renderDiagnostic } from '../../src/config/render.js';
+import { options, project, steps } from './config-project.js';
+
+/** A plan, or diagnostics that can be shown; anything else fails the test. */
+async function survives(folder: string, content: string | Buffer): Promise<void> {
+  await writeFile(join(folder, 'build.yml'), content);
+  try {
+    await loadPlan(options(folder));
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    expect(error.diagnostics.length).toBeGreaterThan(0);
+    for (const found of error.diagnostics) {
+      expect(renderDiagnostic(found, { color: false, cwd: folder })).toMatch(/: error: \S/);
+    }
+  }
+}
+
+test('any bytes are a plan or diagnostics', async () => {
+  const folder = await project({});
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), (bytes) => survives(folder, Buffer.from(bytes))),
+    { numRuns: 300 },
+  );
+});
+
+test('any text of characters that mean something in YAML is a plan or diagnostics', async () => {
+  const folder = await project({});
+  const piece = fc.constantFrom(
+    ...Array.from(':-?[]{},#&*!|>\'"%@` \n\t~<='),
+    ...[
+      '\n  ',
+      '\n    ',
+      '- ',
+      ': ',
+      'a',
+      'build:',
+      'version: 2016-03-14',
+      'steps:',
+      'name: x',
+      'depends_on: ',
+      '<<: *a',
+    ],
+    ...[
+      '&a ',
+      '*a',
+      '_env(',
+      '_env(X)',
+      ')',
+      '---\n',
+      '...\n',
+      '!!str ',
+      '!x ',
+      'null',
+      'true',
+      '1.10',
+      '"',
+      '\r\n',
+    ],
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(piece, { maxLength: 60 }), (pieces) => survives(folder, pieces.join(''))),
+    { numRuns: 1000 },
+  );
+});
+
+test('a good file with any stretch of it replaced is a plan or diagnostics', async () => {
+  const folder = await project({});
+  const good = steps(`
+a: &a
+  name: app
+  args: { A: "1", B: _env(HOME:-x) }
+  secrets: { k: { type: env, value: K } }
+  artifacts: [/a, '/b:c']
+  cleanup: { commands: [x, [y, z]] }
+b: { <<: *a, name: other, depends_on: [a], no_cache: true, keep: no }
+`);
+  const edit = fc.tuple(fc.nat(good.length), fc.nat(20), fc.string({ maxLength: 8 }));
+  await fc.assert(
+    fc.asyncProperty(edit, ([at, length, text]) =>
+      survives(folder, good.slice(0, at) + text + good.slice(at + length)),
+    ),
+    { numRuns: 1000 },
+  );
+});
+
+const label = fc
+  .oneof(
+    fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 }),
+    fc.constantFrom('__proto__', 'constructor', 'toString'),
+  )
+  .filter((text) => !/\p{Cc}|_env\(/u.test(text));
+const value = fc.string({ unit: 'grapheme', maxLength: 12 }).filter((text) => !text.includes('_env('));
+const filled = value.filter((text) => text !== '');
+const path = fc.array(
+  fc.stringMatching(/^[a-z. -]{1,6}$/).filter((name) => !/^\.{1,2}$/.test(name)),
+  { minLength: 1, maxLength: 3 },
+);
+
+interface Draft {
+  readonly label: string;
+  readonly needs: readonly number[];
+  readonly args: readonly (readonly [string, string])[];
+  readonly artifacts: readonly { readonly source: string; readonly destination: string }[];
+  readonly cleanup: readonly (string | readonly string[])[];
+  readonly secrets: readonly {
+    readonly name: string;
+    readonly type: 'file' | 'env';
+    readonly value: string;
+  }[];
+  readonly noCache: boolean;
+  readonly keep: boolean;
+  readonly command: string | undefined;
+  readonly target: string | undefined;
+}
+
+const drafts: fc.Arbitrary<readonly Draft[]> = fc
+  .uniqueArray(label, { minLength: 1, maxLength: 6 })
+  .chain((labels) =>
+    fc.tuple(
+      ...labels.map((name, index) =>
+        fc.record({
+          label: fc.constant(name),
+          needs: fc.subarray(labels.slice(0, index).map((_, of) => of)),
+          args: fc.uniqueArray(fc.tuple(label, value), { maxLength: 3, selector: ([key]) => key }),
+          artifacts: fc.array(
+            fc.record({
+              source: path.map((parts) => `/${parts.join('/')}`),
+              destination: fc.option(path, { nil: [] }).map((parts) => parts.join('/')),
+            }),
+            { maxLength: 3 },
+          ),
+          cleanup: fc.array(fc.oneof(filled, fc.array(value, { maxLength: 3 })), { maxLength: 3 }),
+          secrets: fc.uniqueArray(
+            fc.record({
+              name: label.filter((text) => !text.includes('/')),
+              type: fc.constantFrom('file', 'env'),
+              value,
+            }),
+            { maxLength: 2, selector: (secret) => secret.name },
+          ),
+          noCache: fc.boolean(),
+          keep: fc.boolean(),
+          command: fc.option(filled, { nil: undefined }),
+          target: fc.option(filled, { nil: undefined }),
+        }),
+      ),
+    ),
+  );
+
+/** Maps, because an object would not keep the order of labels such as `10`, nor `__proto__`. */
+function written(all: readonly Draft[]): string {
+  const stepMap = new Map(
+    all.map((draft, index) => [
+      draft.label,
+      {
+        name: `image-${String(index)}`,
+        args: new Map(draft.args),
+        artifacts: draft.artifacts.map(({ source, destination }) =>
+          destination === '' ? source : `${source}:${destination}`,
+        ),
+        cleanup: { commands: draft.cleanup },
+        secrets: new Map(draft.secrets.map(({ name, ...rest }) => [name, rest])),
+        depends_on: draft.needs.map((of) => all[of]?.label),
+        no_cache: draft.noCache,
+        keep: draft.keep,
+        ...(draft.command !== undefined && { command: draft.command }),
+        ...(draft.target !== undefined && { target: draft.target }),
+      },
+    ]),
+  );
+  return stringify({ build: { version: '2026-11-22', steps: stepMap } });
+}
+
+test('a plan written as YAML is the same plan when it is loaded', async () => {
+  const folder = await project({});
+  await fc.assert(
+    fc.asyncProperty(drafts, async (all) => {
+      await writeFile(join(folder, 'build.yml'), written(all));
+      const { plan } = await loadPlan(options(folder));
+      expect(plan.steps.map((step) => ({ ...step, args: Object.entries(step.args) }))).toEqual(
+        all.map((draft, index) => ({
+          label: draft.label,
+          imageName: `image-${String(index)}:latest`,
+          dependsOn: draft.needs.map((of) => all[of]?.label),
+          context: folder,
+          dockerfile: {
+            path: join(folder, 'Dockerfile'),
+            content: Buffer.from('FROM scratch\n'),
+            references: [],
+          },
+          args: draft.args.map((pair) => [...pair]),
+          noCache: draft.noCache,
+          artifacts: draft.artifacts,
+          ...(draft.cleanup.length > 0 && { cleanup: { commands: draft.cleanup } }),
+          secrets: draft.secrets,
+          ...(draft.command !== undefined && { command: draft.command }),
+          ...(draft.target !== undefined && { target: draft.target }),
+          keep: draft.keep,
+        })),
+      );
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('a thousand steps, each with a Dockerfile of its own, and a chain of ten thousand are planned', async () => {
+  const many = Array.from({ length: 1000 }, (_, index) => index);
+  const folder = await project({
+    'build.yml': steps(
+      many
+        .map((index) => `s${String(index)}: { name: n${String(index)}, dockerfile: ${String(index)}.df }`)
+        .join('\n'),
+    ),
+    ...Object.fromEntries(
+      many.map((index) => [
+        `${String(index)}.df`,
+        index === 0 ? 'FROM scratch\n' : `FROM n${String(index - 1)}\n`,
+      ]),
+    ),
+  });
+  const { plan } = await loadPlan(options(folder));
+  expect(plan.steps.map((step) => step.label)).toEqual(many.map((index) => `s${String(index)}`));
+  const count = 10_000;
+  const chain = Array.from({ length: count }, (_, index) =>
+    index + 1 === count
+      ? `s${String(index)}: { name: n${String(index)} }`
+      : `s${String(index)}: { name: n${String(index)}, depends_on: s${String(index + 1)} }`,
+  );
+  await writeFile(join(folder, 'build.yml'), steps(chain.join('\n')));
+  await writeFile(join(folder, 'Dockerfile'), 'FROM scratch\n');
+  const deep = await loadPlan(options(folder));
+  expect(deep.plan.steps[0]?.label).toBe(`s${String(count - 1)}`);
+});
