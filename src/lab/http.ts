@@ -27,8 +27,9 @@ export interface Call {
 /** Reads `unix:///path`, `tcp://host:port` and `http://host:port`; undefined for what it does not speak (ssh, TLS). */
 export function endpointOf(host: string): Endpoint | undefined {
   if (host.startsWith('unix://')) return { kind: 'unix', path: host.slice('unix://'.length) };
-  if (!/^(tcp|http):\/\//.test(host) || !URL.canParse(host)) return undefined;
-  const url = new URL(host.replace(/^tcp:/, 'http:'));
+  const address = host.replace(/^tcp:/, 'http:');
+  if (!address.startsWith('http://') || !URL.canParse(address)) return undefined;
+  const url = new URL(address);
   return { kind: 'tcp', host: url.hostname, port: Number(url.port === '' ? '2375' : url.port) };
 }
 
