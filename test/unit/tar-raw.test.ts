@@ -203,6 +203,22 @@ describe('the tar scanner', () => {
     expect(found?.entry).toMatchObject({ start: 0, header: 1024, path: 'file' });
   });
 
+  it('counts several meta blocks to one entry', () => {
+    const parts = [
+      withMeta('K', 'target\0'),
+      withMeta('L', 'name\0'),
+      withMeta('g', formatPax('comment', 'c')),
+    ];
+    const archive = Buffer.concat([...parts.map((part) => part.subarray(0, 1024)), simple]);
+    expect(scan(archive, [800])[0]?.entry).toMatchObject({
+      start: 0,
+      header: 3072,
+      path: 'name',
+      linkname: 'target',
+    });
+    expect(scan(archive)[1]?.entry).toMatchObject({ start: 4608, header: 4608, path: 'b', linkname: '' });
+  });
+
   it('does not apply global records, since the engine does not, but keeps their block with the next entry', () => {
     const [found] = scan(withMeta('g', formatPax('path', 'other')));
     expect(found?.entry).toMatchObject({ start: 0, header: 1024, path: 'file' });

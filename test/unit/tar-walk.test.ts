@@ -113,14 +113,15 @@ describe('walking a folder', () => {
   });
 
   it('shows an ignored folder only when something below it comes back', async () => {
-    await plant(folder.path, ['keep/x', 'out/a/b/yes', 'out/a/no', 'out/c/no', 'plain']);
-    expect(lines(await walked('out\n!out/a/b/yes'))).toEqual([
+    await plant(folder.path, ['keep/x', 'out/a/b/yes', 'out/a/b/yes too', 'out/a/no', 'out/c/no', 'plain']);
+    expect(lines(await walked('out\n!out/a/b/yes*'))).toEqual([
       'keep/',
       'keep/x',
       'out/',
       'out/a/',
       'out/a/b/',
       'out/a/b/yes',
+      'out/a/b/yes too',
       'plain',
     ]);
     expect(lines(await walked('*\n!out/c/none'))).toEqual([]);
