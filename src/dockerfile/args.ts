@@ -22,6 +22,7 @@ export function declaredArgs(content: Buffer): readonly string[] {
 
 /**
  * The values of the global ARGs, those before the first FROM: the only ones that FROM may use.
+ * Where the builders differ, as in BuildKit: an ARG without default keeps the value of an earlier one (classic unsets it).
  * @param automatic values that need no declaration; a build arg goes before them
  */
 export function globalArgs(

@@ -27,9 +27,13 @@ export function splitWords(text: string, mode: 'unquote' | 'raw'): readonly stri
   return new Lexer(text, new Map(), '\\', mode).read().words;
 }
 
+/** Substitutions inside each other; deeper than any file needs, shallow enough for the call stack. */
+const MAX_DEPTH = 200;
+
 class Lexer {
   private readonly characters: readonly string[];
   private position = 0;
+  private depth = 0;
 
   constructor(
     source: string,
@@ -58,6 +62,7 @@ class Lexer {
     stop: string | undefined,
     rawEscapes: boolean,
   ): { text: string; words: readonly string[] } {
+    if (++this.depth > MAX_DEPTH) throw new LexError('substitutions are nested too deeply');
     let text = '';
     let word = '';
     const words: string[] = [];
@@ -68,6 +73,7 @@ class Lexer {
     for (let character = this.peek(); character !== undefined; character = this.peek()) {
       if (character === stop) {
         this.next();
+        this.depth--;
         endWord();
         return { text, words };
       }

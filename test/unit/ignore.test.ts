@@ -138,7 +138,9 @@ describe('patterns', () => {
   });
 
   it('matches each byte of a name that is no UTF-8 as one character', () => {
-    const matcher = compileIgnore('a??b\n[^x]z');
+    const matcher = compileIgnore('a??b\n[^x]z\nc???d');
+    expect(matcher.ignores('c\xe0\x80\x80d')).toBe(true);
+    expect(matcher.ignores('c\xe6\x97\xa5d')).toBe(false);
     expect(matcher.ignores('a\xff\xfeb')).toBe(true);
     expect(matcher.ignores('a\xe6\x97b')).toBe(true);
     expect(matcher.ignores('a\xe6\x97\xa5b')).toBe(false);
