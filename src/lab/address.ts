@@ -61,6 +61,12 @@ export function chooseBlock(key: string, used: readonly string[]): Block | undef
   return undefined;
 }
 
+/** The block that an address of 10.0.0.0/8 belongs to. */
+export function blockOf(address: string): Block | undefined {
+  const first = rangeOf(address)?.first ?? 0;
+  return first >>> 24 === 10 ? blockAt(Math.floor((first - TEN) / BLOCK_SIZE)) : undefined;
+}
+
 /** Does this address lie in the block? */
 export function isInside(block: Block, address: string): boolean {
   const range = rangeOf(address);

@@ -1,9 +1,10 @@
 /** The life of a private engine: up, status, down. */
 
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { ENGINE_NAMES, specOf, type EngineName, type Origin } from './catalogue.js';
 import { isMade, make, pathOf, rootfsRecipe } from './debian.js';
 import { LabError } from './error.js';
+import { run } from './exec.js';
 import { answers, call, type Endpoint } from './http.js';
 import { missingImages, provideImages } from './images.js';
 import { launch } from './launch.js';
@@ -11,7 +12,7 @@ import { homeOf, layoutOf, type Home, type Layout } from './layout.js';
 import { withLock } from './lock.js';
 import { connectNetwork, disconnectNetwork, findIptables, freeBlock, outgoingMtu } from './network.js';
 import { ensureTools } from './packages.js';
-import { killNamespace } from './processes.js';
+import { findNamespace, killNamespace } from './processes.js';
 import { aloud, type Say } from './say.js';
 import { load, save } from './state.js';
 import { removeControlGroups, removeEmptyHome } from './teardown.js';
@@ -72,14 +73,14 @@ async function start(home: Home, layout: Layout, name: EngineName, say: Say): Pr
     throw new LabError('iptables is missing', 'install it: apt-get install iptables');
   const saved = await load(layout);
   // An engine that runs without answering would keep the data folder locked.
-  if (saved?.process !== undefined) await killNamespace(saved.process);
+  await killProcesses(layout);
   await say.timed(`starting engine "${name}" (${spec.about})`, async () => {
     const block = saved?.block ?? (await freeBlock(layout));
     const mtu = await outgoingMtu();
     await save(layout, { block });
+    await refuseOverlay(layout);
     await connectNetwork(layout, block, mtu, iptables);
-    const id = await launch({ layout, lower, block, mtu, flags: spec.flags });
-    await save(layout, { block, process: id });
+    await launch({ layout, lower, block, mtu, flags: spec.flags });
   });
 }
 
@@ -129,17 +130,29 @@ export async function stopEngine(name: EngineName, options: LabOptions = {}): Pr
   const say = options.say ?? aloud;
   const layout = layoutOf(home, name);
   await locked(`engine down ${name}`, say, async () => {
-    const saved = await load(layout);
-    if (saved?.process !== undefined) await killNamespace(saved.process);
+    await killProcesses(layout);
     const { origin } = specOf(name);
     const recipe = origin.kind === 'rootfs' ? rootfsRecipe(origin.suite) : undefined;
     const rootfs = recipe !== undefined && (await isMade(home, recipe)) ? pathOf(home, recipe) : undefined;
-    await disconnectNetwork(layout, saved?.block, await findIptables(rootfs));
+    await disconnectNetwork(layout, await findIptables(rootfs));
     await removeControlGroups(layout);
     await rm(layout.run, { recursive: true, force: true });
     await rm(layout.dir, { recursive: true, force: true });
     await removeEmptyHome(home);
   });
+}
+
+/** Docker's overlay2 store cannot lie on another overlay, such as a container's root. */
+async function refuseOverlay(layout: Layout): Promise<void> {
+  await mkdir(layout.data, { recursive: true });
+  if ((await run(['stat', '--file-system', '--format=%T', layout.data])).trim() !== 'overlayfs') return;
+  const hint = 'set HABITUS_LAB_HOME to a folder on a disk or a volume';
+  throw new LabError(`${layout.data} lies on an overlay file system, where Docker cannot keep images`, hint);
+}
+
+async function killProcesses(layout: Layout): Promise<void> {
+  const found = await findNamespace(layout.run);
+  if (found !== undefined) await killNamespace(found);
 }
 
 function locked<T>(purpose: string, say: Say, work: () => Promise<T>): Promise<T> {

@@ -19,6 +19,7 @@ export interface Call {
   readonly method: 'GET' | 'POST' | 'DELETE';
   readonly path: string;
   readonly body?: Readable;
+  /** Default: gives up after five minutes. */
   readonly signal?: AbortSignal;
   /** Sees the body's text as it comes in. */
   readonly onText?: (text: string) => void;
@@ -33,6 +34,8 @@ export function endpointOf(host: string): Endpoint | undefined {
   return { kind: 'tcp', host: url.hostname, port: Number(url.port === '' ? '2375' : url.port) };
 }
 
+const FIVE_MINUTES = 300_000;
+
 /** One request; rejects when the connection fails or the signal aborts, whatever the status is. */
 export async function call(endpoint: Endpoint, options: Call): Promise<Answer> {
   const where =
@@ -43,7 +46,7 @@ export async function call(endpoint: Endpoint, options: Call): Promise<Answer> {
     path: options.path,
     headers: { Host: 'docker', ...(options.body && { 'Content-Type': 'application/x-tar' }) },
     agent: false,
-    ...(options.signal && { signal: options.signal }),
+    signal: options.signal ?? AbortSignal.timeout(FIVE_MINUTES),
   });
   const answered = new Promise<Answer>((resolve, reject) => {
     req.once('error', reject);

@@ -67,7 +67,7 @@ wait $!
 `;
 
 /** Starts the engine and resolves when it answers. What an earlier, dead one left in its run folder is removed first. */
-export async function launch(options: Launch): Promise<ProcessId> {
+export async function launch(options: Launch): Promise<void> {
   const { layout } = options;
   await rm(layout.run, { recursive: true, force: true });
   for (const dir of [layout.run, layout.data, layout.root]) await mkdir(dir, { recursive: true });
@@ -90,7 +90,6 @@ export async function launch(options: Launch): Promise<ProcessId> {
   const id = child.pid === undefined ? undefined : await identify(child.pid);
   if (id === undefined) throw await failure(layout, 'ended at once');
   await untilReady(layout, id);
-  return id;
 }
 
 const configOf = (layout: Layout): string => join(layout.run, 'daemon.json');
@@ -102,6 +101,8 @@ export function flagsOf({ layout, block, mtu, flags }: Launch): readonly string[
     `--exec-root=${layout.run}/exec`,
     `--pidfile=${layout.run}/docker.pid`,
     `--host=${layout.host}`,
+    // A group's number may be another group's on the host.
+    '--group=root',
     `--bridge=${layout.bridge}`,
     `--default-address-pool=base=${block.pool},size=26`,
     `--mtu=${mtu}`,

@@ -31,6 +31,9 @@ async function up(name: EngineName): Promise<void> {
 
 async function down(name: EngineName): Promise<void> {
   await aloud.timed(`removing engine "${name}" and all it holds`, () => stopEngine(name));
+  if (specOf(name).origin.kind === 'host') {
+    aloud.line('the package docker.io stays installed; to remove it too: apt-get purge docker.io');
+  }
 }
 
 async function status(chosen: readonly EngineName[] | undefined): Promise<void> {

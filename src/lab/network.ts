@@ -4,7 +4,7 @@
  */
 
 import { readFile, rm, writeFile } from 'node:fs/promises';
-import { chooseBlock, isInside, type Block } from './address.js';
+import { blockOf, chooseBlock, isInside, type Block } from './address.js';
 import { LabError } from './error.js';
 import { attempt, hasProgram, run } from './exec.js';
 import type { Layout } from './layout.js';
@@ -89,19 +89,23 @@ export async function connectNetwork(
 }
 
 /** Removes rules, the bridge, and the bridges of networks that were made in the engine. */
-export async function disconnectNetwork(
-  layout: Layout,
-  block: Block | undefined,
-  iptables: Iptables | undefined,
-): Promise<void> {
+export async function disconnectNetwork(layout: Layout, iptables: Iptables | undefined): Promise<void> {
   if (iptables !== undefined) await removeRules(layout.mark, iptables);
+  if (!(await hasProgram('ip'))) return;
   const links = await ipJson<Link>('addr', 'show', 'type', 'bridge');
-  const inBlock = (link: Link): boolean =>
-    block !== undefined && (link.addr_info ?? []).some((a) => isInside(block, a.local ?? ''));
-  const ours = links.filter((link) => link.ifname === layout.bridge || inBlock(link));
+  const main = links.find((link) => link.ifname === layout.bridge);
+  const block = addresses(main)
+    .map(blockOf)
+    .find((found) => found !== undefined);
+  const ours = links.filter(
+    (link) => link === main || (block && addresses(link).some((address) => isInside(block, address))),
+  );
   for (const link of ours) await attempt(['ip', 'link', 'delete', link.ifname]);
   if (ours.length === links.length) await stopForwarding();
 }
+
+const addresses = (link: Link | undefined): readonly string[] =>
+  (link?.addr_info ?? []).flatMap(({ local }) => (local?.includes('.') ? [local] : []));
 
 /** Back to how it was, when no bridge is left that could need it. */
 async function stopForwarding(): Promise<void> {

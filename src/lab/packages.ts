@@ -64,9 +64,9 @@ export async function ensureTools(tools: readonly Tool[], why: string, say: Say)
 }
 
 /** While `work` runs, a policy (invoke-rc.d(8)) forbids services to start; an administrator's own policy stays. */
-async function withoutServices(work: () => Promise<void>): Promise<void> {
+export async function withoutServices(work: () => Promise<void>, policy = POLICY): Promise<void> {
   try {
-    await writeFile(POLICY, `#!/bin/sh\n${OURS}\nexit 101\n`, { flag: 'wx', mode: 0o755 });
+    await writeFile(policy, `#!/bin/sh\n${OURS}\nexit 101\n`, { flag: 'wx', mode: 0o755 });
   } catch (error) {
     if (!hasCode(error, 'EEXIST')) throw error;
   }
@@ -74,7 +74,7 @@ async function withoutServices(work: () => Promise<void>): Promise<void> {
     await work();
   } finally {
     // Also one that a killed run of the lab left behind.
-    const text = await readFile(POLICY, 'utf8').catch(() => '');
-    if (text.includes(OURS)) await rm(POLICY, { force: true });
+    const text = await readFile(policy, 'utf8').catch(() => '');
+    if (text.includes(OURS)) await rm(policy, { force: true });
   }
 }

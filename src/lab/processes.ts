@@ -1,8 +1,8 @@
 /** Knows a process again by more than its number, since numbers are given out anew. */
 
-import { readFile } from 'node:fs/promises';
+import { readFile, readdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LabError } from './error.js';
+import { LabError, hasCode } from './error.js';
 
 export interface ProcessId {
   readonly pid: number;
@@ -36,6 +36,19 @@ export async function isAlive(id: ProcessId): Promise<boolean> {
 }
 
 /**
+ * The `unshare` that runs with this argument. Asking the kernel, and not a file, finds it also when whoever started it was
+ * killed before writing anything down.
+ */
+export async function findNamespace(argument: string): Promise<ProcessId | undefined> {
+  for (const name of await readdir('/proc')) {
+    const args = /^\d+$/.test(name) ? await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '') : '';
+    const words = args.split('\0');
+    if (words[0] === 'unshare' && words.includes(argument)) return identify(Number(name));
+  }
+  return undefined;
+}
+
+/**
  * Kills `unshare --fork --pid` and what it started, and waits until all of it is gone. Its child is the first process of
  * the PID namespace: that one ends only after every other process in there has ended.
  */
@@ -47,7 +60,7 @@ export async function killNamespace(id: ProcessId): Promise<void> {
     .map(Number);
   const all = [...(await Promise.all(inside.map(identify))), id].filter((found) => found !== undefined);
   for (const target of all) {
-    if (await isAlive(target)) process.kill(target.pid, 'SIGKILL');
+    if (await isAlive(target)) killNow(target.pid);
   }
   for (let waited = 0; waited < 15_000; waited += 50) {
     const alive = await Promise.all(all.map(isAlive));
@@ -55,4 +68,13 @@ export async function killNamespace(id: ProcessId): Promise<void> {
     await sleep(50);
   }
   throw new LabError(`process ${id.pid} does not end`, 'look at it with `ps`, then try again');
+}
+
+/** `unshare` ends by itself a moment after its child: that it is gone already is fine. */
+function killNow(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (!hasCode(error, 'ESRCH')) throw error;
+  }
 }

@@ -1,15 +1,12 @@
-/** What is written down about a started engine: enough to find, restart and remove it. */
+/** What is written down about a started engine: a restarted one needs the same addresses again. */
 
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Block } from './address.js';
 import type { Layout } from './layout.js';
-import type { ProcessId } from './processes.js';
 
 export interface Saved {
   readonly block: Block;
-  /** Missing while the engine starts. */
-  readonly process?: ProcessId;
 }
 
 /** Undefined where the engine was never started, or where the file is damaged. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chooseBlock, isInside, overlap, rangeOf } from '../../src/lab/address.js';
+import { blockOf, chooseBlock, isInside, overlap, rangeOf } from '../../src/lab/address.js';
 
 const octet = fc.integer({ min: 0, max: 255 });
 const cidr = fc
@@ -58,6 +58,20 @@ describe('rangeOf', () => {
     ['', undefined],
   ])('reads %j', (text, range) => {
     expect(rangeOf(text)).toEqual(range);
+  });
+});
+
+describe('blockOf', () => {
+  it('finds the block again from its bridge, its pool, and any network in it', () => {
+    const block = chooseBlock('some engine', []);
+    const ofParts = ['10.248.128.1', '10.248.160.1/26', '10.248.191.255', block?.bridge ?? ''].map(blockOf);
+    expect(ofParts).toEqual([block, block, block, block]);
+  });
+
+  it('knows none outside of 10.0.0.0/8', () => {
+    expect(['172.17.0.1', '9.255.255.255', '11.0.0.0', 'fe80::1', ''].map(blockOf)).toEqual(
+      Array(5).fill(undefined),
+    );
   });
 });
 

@@ -62,6 +62,7 @@ describe('flagsOf', () => {
       '--exec-root=/run/habitus-lab/e28c/exec',
       '--pidfile=/run/habitus-lab/e28c/docker.pid',
       '--host=unix:///run/habitus-lab/e28c/docker.sock',
+      '--group=root',
       `--bridge=${layout.bridge}`,
       '--default-address-pool=base=10.64.32.0/19,size=26',
       '--mtu=1400',

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { run } from '../../src/lab/exec.js';
+import { attempt, run } from '../../src/lab/exec.js';
 import { candidates } from '../../src/lab/find.js';
 import { endpointOf } from '../../src/lab/http.js';
 import { withLock } from '../../src/lab/lock.js';
 import { deletions } from '../../src/lab/network.js';
+import { withoutServices } from '../../src/lab/packages.js';
 import { identify, isAlive, startTime } from '../../src/lab/processes.js';
 import { speaker } from '../../src/lab/say.js';
 import { Gate } from '../support/gate.js';
@@ -163,6 +164,45 @@ describe('run', () => {
       message: 'no-such-tool could not be started',
       hint: 'install it',
     });
+  });
+});
+
+describe('withoutServices', () => {
+  let folder: string;
+  let policy: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'habitus-policy-'));
+    policy = join(folder, 'policy-rc.d');
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  it('forbids services to start while packages are installed, and only then', async () => {
+    const codes: unknown[] = [];
+    await withoutServices(async () => {
+      codes.push((await attempt([policy, 'docker', 'start'])).code);
+    }, policy);
+    expect(codes).toEqual([101]);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('is lifted when the installation fails', async () => {
+    await expect(withoutServices(() => Promise.reject(new Error('no network')), policy)).rejects.toThrow(
+      'no network',
+    );
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it("leaves an administrator's own policy as it is", async () => {
+    await writeFile(policy, '#!/bin/sh\nexit 0\n', { mode: 0o755 });
+    await withoutServices(() => Promise.resolve(), policy);
+    expect(await readFile(policy, 'utf8')).toBe('#!/bin/sh\nexit 0\n');
+  });
+
+  it('also removes one that a killed run left behind', async () => {
+    await withoutServices(() => copyFile(policy, `${policy}.left`), policy);
+    await rename(`${policy}.left`, policy);
+    await withoutServices(() => Promise.resolve(), policy);
+    expect(await readdir(folder)).toEqual([]);
   });
 });
 
