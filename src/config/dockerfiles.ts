@@ -1,7 +1,6 @@
 /** What steps read from disk when the plan is made: their context folders, Dockerfiles and ignore files. */
-import { readdir, stat } from 'node:fs/promises';
+import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import pLimit from 'p-limit';
 import { DockerfileSyntaxError, type findImageReferences } from '../dockerfile/references.js';
 import { describe, keyRange, rangeOf, type Checked } from './issues.js';
 import { readSmallFile, SourceText, type ReadOutcome } from './source.js';
@@ -25,10 +24,8 @@ export interface StepFiles {
 
 /** Reads the files of all steps of one plan, each file once. */
 export class DockerfileReader {
-  readonly #reads = new Map<string, Promise<ReadOutcome>>();
-  /** Thousands of steps must not open thousands of files at once. */
-  readonly #limit = pLimit(16);
-  readonly #folders = new Map<string, Promise<FolderState>>();
+  readonly #reads = new Map<string, ReadOutcome>();
+  readonly #folders = new Map<string, FolderState>();
 
   constructor(
     private readonly checked: Checked,
@@ -37,25 +34,25 @@ export class DockerfileReader {
   ) {}
 
   /** Undefined when something is missing or wrong, which is then reported. */
-  async read(step: Step, args: Readonly<Record<string, string>>): Promise<StepFiles | undefined> {
+  read(step: Step, args: Readonly<Record<string, string>>): StepFiles | undefined {
     const context = join(this.workDirectory, step.config.context ?? '');
-    if (!(await this.#contextIsSound(step, context))) return undefined;
+    if (!this.#contextIsSound(step, context)) return undefined;
     const path = join(context, given(step.config.dockerfile) ?? 'Dockerfile');
-    const dockerfile = await this.#file(path);
+    const dockerfile = this.#file(path);
     if (dockerfile.kind !== 'read') {
-      await this.#reportDockerfile(step, path, dockerfile);
+      this.#reportDockerfile(step, path, dockerfile);
       return undefined;
     }
     const images = this.#images(path, dockerfile.content, args, given(step.config.target));
-    const ignore = await this.#ignore([`${path}.dockerignore`, join(context, '.dockerignore')]);
+    const ignore = this.#ignore([`${path}.dockerignore`, join(context, '.dockerignore')]);
     if (images === undefined) return undefined;
     return { context, path, content: dockerfile.content, images, ...(ignore !== undefined && { ignore }) };
   }
 
-  async #contextIsSound({ label, config }: Step, context: string): Promise<boolean> {
+  #contextIsSound({ label, config }: Step, context: string): boolean {
     let known = this.#folders.get(context);
     if (known === undefined) this.#folders.set(context, (known = folderState(context)));
-    const state = await known;
+    const state = known;
     if (state === 'folder') return true;
     const written = given(config.context) ?? '.';
     const hint =
@@ -70,17 +67,17 @@ export class DockerfileReader {
     return false;
   }
 
-  async #reportDockerfile(
+  #reportDockerfile(
     { label, config }: Step,
     path: string,
     outcome: Exclude<ReadOutcome, { readonly kind: 'read' }>,
-  ): Promise<void> {
+  ): void {
     const what = `the Dockerfile "${given(config.dockerfile) ?? 'Dockerfile'}" of ${describe(stepPath(label))}`;
     if (outcome.kind === 'unusable') {
       this.#report(label, 'dockerfile', `${what} ${outcome.why}`, `the file is ${path}`);
       return;
     }
-    const neighbours = await readdir(dirname(path)).catch(() => []);
+    const neighbours = namesIn(dirname(path));
     const hint = didYouMean(
       basename(path),
       neighbours,
@@ -106,9 +103,9 @@ export class DockerfileReader {
   }
 
   /** The first that exists counts; Docker strips a byte order mark. */
-  async #ignore(paths: readonly string[]): Promise<string | undefined> {
+  #ignore(paths: readonly string[]): string | undefined {
     for (const path of paths) {
-      const outcome = await this.#file(path);
+      const outcome = this.#file(path);
       if (outcome.kind === 'missing') continue;
       if (outcome.kind === 'read') return outcome.content.toString('utf8').replace(/^\ufeff/, '');
       const message = `the ignore file ${outcome.why}`;
@@ -119,9 +116,9 @@ export class DockerfileReader {
     return undefined;
   }
 
-  #file(path: string): Promise<ReadOutcome> {
+  #file(path: string): ReadOutcome {
     let outcome = this.#reads.get(path);
-    if (outcome === undefined) this.#reads.set(path, (outcome = this.#limit(readSmallFile, path)));
+    if (outcome === undefined) this.#reads.set(path, (outcome = readSmallFile(path)));
     return outcome;
   }
 
@@ -140,10 +137,19 @@ export function given(text: string | null | undefined): string | undefined {
 
 type FolderState = 'folder' | 'missing' | 'other';
 
-async function folderState(path: string): Promise<FolderState> {
+function folderState(path: string): FolderState {
   try {
-    return (await stat(path)).isDirectory() ? 'folder' : 'other';
+    const stats = statSync(path, { throwIfNoEntry: false });
+    return stats === undefined ? 'missing' : stats.isDirectory() ? 'folder' : 'other';
   } catch {
     return 'missing';
+  }
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
   }
 }

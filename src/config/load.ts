@@ -40,13 +40,18 @@ export interface LoadedPlan {
 }
 
 /**
- * @throws {ConfigError} with every problem of the build file and the Dockerfiles
- * @throws {UsageError} for options that fit no build file, e.g. an unknown `--step`
+ * Rejects with {@link ConfigError}, which carries every problem of the build file and the Dockerfiles, and with
+ * {@link UsageError} for options that fit no build file, e.g. an unknown `--step`.
+ * @param findImages the analysis of Dockerfiles, for tests
  */
-export async function loadPlan(
+export function loadPlan(
   options: LoadOptions,
   findImages: FindImageReferences = findImageReferences,
 ): Promise<LoadedPlan> {
+  return Promise.resolve().then(() => readPlan(options, findImages));
+}
+
+function readPlan(options: LoadOptions, findImages: FindImageReferences): LoadedPlan {
   checkUid(options.uid);
   const workDirectory = resolve(options.workDirectory);
   const { file: asked } = options;
@@ -54,7 +59,7 @@ export async function loadPlan(
     asked === undefined || asked === DEFAULT_FILE ? join(workDirectory, DEFAULT_FILE) : resolve(asked);
   const problems = new Problems();
 
-  const source = await readSource(file);
+  const source = readSource(file);
   const parsed = parseYaml(source);
   if ('problems' in parsed) {
     for (const problem of parsed.problems) problems.add(problem);
@@ -69,14 +74,14 @@ export async function loadPlan(
     problems.throwErrors(file);
     throw new Error('a build file without steps passed the schema');
   }
-  const plan = await resolvePlan({ checked, file: checkedFile, workDirectory, options, findImages });
+  const plan = resolvePlan({ checked, file: checkedFile, workDirectory, options, findImages });
   return { plan, warnings: problems.warnings() };
 }
 
 const DEFAULT_FILE = 'build.yml';
 
-async function readSource(file: string): Promise<SourceText> {
-  const outcome = await readSmallFile(file);
+function readSource(file: string): SourceText {
+  const outcome = readSmallFile(file);
   const refuse = (message: string, hint: string): ConfigError =>
     new ConfigError([{ severity: 'error', message, file, hint }]);
   switch (outcome.kind) {

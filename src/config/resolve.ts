@@ -35,11 +35,11 @@ interface Need {
 }
 
 /** @throws {ConfigError} with all problems so far and those found here */
-export async function resolvePlan(request: ResolveRequest): Promise<Plan> {
+export function resolvePlan(request: ResolveRequest): Plan {
   const { checked, file, workDirectory, options } = request;
   const names = new StepNames(file.steps);
   const reader = new DockerfileReader(checked, workDirectory, request.findImages);
-  const steps = await Promise.all(file.steps.map((step) => resolveStep(step, names, reader, request)));
+  const steps = file.steps.map((step) => resolveStep(step, names, reader, request));
 
   const indexes = new Map(file.steps.map(({ label }, index) => [label, index] as const));
   const dependencies = steps.map(({ needs }) =>
@@ -67,12 +67,12 @@ export async function resolvePlan(request: ResolveRequest): Promise<Plan> {
   };
 }
 
-async function resolveStep(
+function resolveStep(
   step: Step,
   names: StepNames,
   reader: DockerfileReader,
   { checked, options }: ResolveRequest,
-): Promise<Resolved> {
+): Resolved {
   const needs = new Map<string, Need>();
   (step.config.depends_on ?? []).forEach((called, index) => {
     const label = names.find(called);
@@ -86,7 +86,7 @@ async function resolveStep(
   });
   warnOfHostCommand(step, checked, options);
   const args = buildArgs(step, options);
-  const files = await reader.read(step, args);
+  const files = reader.read(step, args);
   const references: StepReference[] = [];
   for (const { image, start, end, line } of files?.images ?? []) {
     const label = names.ofImage(image);

@@ -1,6 +1,5 @@
 /** Files of the user as text with places: read with a size limit, decoded, lines counted. */
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
 import type { Diagnostic, Place } from './diagnostic.js';
 
 /** No build file or Dockerfile comes near this; it bounds memory when the path is wrong. */
@@ -12,23 +11,19 @@ export type ReadOutcome =
   /** A phrase that follows the file's name, e.g. `is a folder`. */
   | { readonly kind: 'unusable'; readonly why: string };
 
-/** Read a whole regular file of at most {@link MAX_FILE_BYTES}. Never rejects for what the file system says. */
-export async function readSmallFile(path: string): Promise<ReadOutcome> {
+/**
+ * Read a whole regular file of at most {@link MAX_FILE_BYTES}; never throws for what the file system says. Synchronous:
+ * for small files that is several times faster than the thread pool, and a plan reads three paths a step.
+ */
+export function readSmallFile(path: string): ReadOutcome {
   try {
-    // Non-blocking: opening a named pipe would otherwise wait for a writer.
-    await using handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stats = await handle.stat();
+    // Before the file is opened, because opening a named pipe would wait for a writer.
+    const stats = statSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) return { kind: 'missing' };
     if (stats.isDirectory()) return { kind: 'unusable', why: 'is a folder' };
     if (!stats.isFile()) return { kind: 'unusable', why: 'is not a regular file' };
     if (stats.size > MAX_FILE_BYTES) return TOO_LARGE;
-    const buffer = Buffer.alloc(stats.size + 1);
-    let length = 0;
-    for (;;) {
-      const { bytesRead } = await handle.read(buffer, length, buffer.length - length, length);
-      length += bytesRead;
-      if (bytesRead === 0) return { kind: 'read', content: buffer.subarray(0, length) };
-      if (length === buffer.length) return { kind: 'unusable', why: 'grew while it was read' };
-    }
+    return { kind: 'read', content: readFileSync(path) };
   } catch (error) {
     return explain(error);
   }
@@ -51,8 +46,6 @@ function explain(error: unknown): ReadOutcome {
       return { kind: 'unusable', why: 'may not be read by this user' };
     case 'ELOOP':
       return { kind: 'unusable', why: 'is a symbolic link that leads to itself' };
-    case 'ENXIO':
-      return { kind: 'unusable', why: 'is not a regular file' };
     default:
       return {
         kind: 'unusable',
