@@ -1,5 +1,5 @@
 /** Diagnostics of the program: JSON lines in a file (pino), or plain words among the progress. */
-import { closeSync, openSync } from 'node:fs';
+import { appendFileSync, closeSync, openSync } from 'node:fs';
 import type { LogMethod, Logger } from '../core/api.js';
 import { UsageError } from '../core/errors.js';
 import type { Emit } from '../core/events.js';
@@ -28,14 +28,20 @@ export async function openLog(
 async function fileLog(file: string, level: LogLevel, tell: (notice: Notice) => void): Promise<Log> {
   const fd = openForAppending(file);
   const { pino } = await import('pino');
-  // Written at once: the last lines before a crash are the ones that matter.
-  const destination = pino.destination({ fd, sync: true });
   let broken = false;
-  destination.on('error', (error: Error) => {
-    if (!broken) tell({ level: 'warning', message: `the log ${file} is incomplete: ${error.message}` });
-    broken = true;
-  });
-  const logger = pino({ level }, destination);
+  // Written at once: the last lines before a crash are the ones that matter. Not by pino.destination: on a full disk
+  // sonic-boom 4 tries for ever.
+  const write = (line: string): void => {
+    if (broken) return;
+    try {
+      appendFileSync(fd, line);
+    } catch (error) {
+      broken = true;
+      const why = error instanceof Error ? error.message : String(error);
+      tell({ level: 'warning', message: `the log ${file} is incomplete: ${why}` });
+    }
+  };
+  const logger = pino({ level }, { write });
   return {
     logger,
     emit: (event) => {
@@ -47,7 +53,6 @@ async function fileLog(file: string, level: LogLevel, tell: (notice: Notice) => 
       logger.error({ err: error }, 'ended by an error');
     },
     [Symbol.dispose]() {
-      destination.flushSync();
       closeSync(fd);
     },
   };

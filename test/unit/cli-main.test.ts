@@ -364,6 +364,14 @@ describe('diagnostics', () => {
     expect(err()).toContain(`error: the log file ${JSON.stringify(file)} cannot be written\n`);
   });
 
+  test('a log on a full disk is said once and does not stop the build', async () => {
+    const { world, err } = fakeWorld(talkative);
+    expect(await main(['--log-file', '/dev/full', '--suppress'], world)).toBe(0);
+    const text = err();
+    expect(text).toContain('warning: the log /dev/full is incomplete: ENOSPC');
+    expect(text.split('is incomplete')).toHaveLength(2);
+  });
+
   test('flags that are no longer needed are said once', async () => {
     const { world, err } = fakeWorld(succeeds);
     await main(['-os', 'debian', '-use-stat=true'], world);
