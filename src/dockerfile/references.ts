@@ -1,19 +1,11 @@
 /** Which places of a Dockerfile name an image, as against a stage of the same file. */
-import { globalArgs } from './args.js';
-import { LexError } from './errors.js';
 import { replaceableRange, textOf, type Flag, type Glyph } from './flags.js';
-import {
-  byteRange,
-  operandWords,
-  parseDockerfile,
-  type Dockerfile,
-  type Instruction,
-} from './instructions.js';
-import { expandWord } from './lexer.js';
+import { byteRange, parseDockerfile, type Dockerfile, type Instruction } from './instructions.js';
 import { mountSource } from './mount.js';
-import { platformArgs } from './platform.js';
+import { baseOf, findStage, readStages, stageVariables, type ReferenceOptions } from './stages.js';
 
 export { DockerfileSyntaxError } from './errors.js';
+export { stageNames, type ReferenceOptions } from './stages.js';
 
 export interface ImageReference {
   /** The image's name as Docker looks it up: variables expanded, quotes and escapes gone. */
@@ -24,15 +16,6 @@ export interface ImageReference {
   /** Of `start`; from 1. */
   readonly line: number;
   readonly column: number;
-}
-
-export interface ReferenceOptions {
-  /** Values given from outside; as in Docker they count for declared ARGs and automatic ones only. */
-  readonly buildArgs: Readonly<Record<string, string>>;
-  /** The stage to stop at: its name, in any case. */
-  readonly target?: string;
-  /** Value for the automatic args that BuildKit sets (TARGETARCH…), e.g. `linux/amd64`; absent: they are unset. */
-  readonly platform?: string;
 }
 
 /**
@@ -49,18 +32,11 @@ export interface ReferenceOptions {
 export function findImageReferences(content: Buffer, options: ReferenceOptions): readonly ImageReference[] {
   const dockerfile = parseDockerfile(content);
   const stages = readStages(dockerfile);
-  const automatic =
-    options.platform === undefined
-      ? new Map<string, string>()
-      : platformArgs(options.platform, options.target ?? stages.at(-1)?.name ?? 'default');
-  const variables = globalArgs(dockerfile, options.buildArgs, automatic);
-  const target = stages.findIndex(
-    (stage) => stage.name !== undefined && stage.name === options.target?.toLowerCase(),
-  );
+  const variables = stageVariables(dockerfile, stages, options);
   const known = new Set<string>();
-  return stages.slice(0, target === -1 ? undefined : target + 1).flatMap((stage) => {
-    const found = [
-      fromReference(dockerfile, stage, variables),
+  return stages.slice(0, findStage(stages, options.target) + 1).flatMap((stage) => {
+    const found: Found[] = [
+      { kind: 'from', ...baseOf(dockerfile, stage, variables) },
       ...stage.instructions.flatMap((instruction) => {
         return imageFlags(instruction).map((flag) => flagReference(dockerfile, instruction, flag));
       }),
@@ -79,11 +55,6 @@ export function findImageReferences(content: Buffer, options: ReferenceOptions):
   });
 }
 
-/** Names of the stages, lower case, in order; unnamed ones are left out. @throws DockerfileSyntaxError */
-export function stageNames(content: Buffer): readonly string[] {
-  return readStages(parseDockerfile(content)).flatMap((stage) => stage.name ?? []);
-}
-
 type Kind = 'from' | 'copy' | 'mount';
 
 interface Found {
@@ -91,61 +62,6 @@ interface Found {
   readonly image: string;
   readonly start: number;
   readonly end: number;
-}
-
-interface Stage {
-  readonly from: Instruction;
-  /** The word behind FROM, as indexes into the logical line. */
-  readonly base: { readonly start: number; readonly end: number };
-  readonly name: string | undefined;
-  readonly instructions: Instruction[];
-}
-
-function readStages(dockerfile: Dockerfile): readonly Stage[] {
-  const stages: Stage[] = [];
-  for (const instruction of dockerfile.instructions) {
-    if (instruction.keyword === 'from') stages.push(readStage(dockerfile, instruction));
-    else stages.at(-1)?.instructions.push(instruction);
-  }
-  if (stages.length === 0) throw dockerfile.source.error('this Dockerfile has no FROM', 0);
-  return stages;
-}
-
-function readStage(dockerfile: Dockerfile, from: Instruction): Stage {
-  const words = operandWords(from);
-  const [base, as, name] = words.map(({ start, end }) => from.line.text.slice(start, end));
-  const range = words[0];
-  if (
-    base === undefined ||
-    range === undefined ||
-    !(words.length === 1 || (words.length === 3 && as?.toLowerCase() === 'as'))
-  ) {
-    throw dockerfile.source.error(
-      'FROM takes an image, or an image, AS and a name',
-      from.line.offsetOf(from.start),
-    );
-  }
-  return { from, base: range, name: name?.toLowerCase(), instructions: [] };
-}
-
-function fromReference(dockerfile: Dockerfile, stage: Stage, variables: ReadonlyMap<string, string>): Found {
-  const { line } = stage.from;
-  const range = byteRange(line, stage.base);
-  const written = Buffer.from(line.text.slice(stage.base.start, stage.base.end), 'latin1').toString('utf8');
-  let image: string;
-  try {
-    image = expandWord(written, variables, dockerfile.escape);
-  } catch (error) {
-    if (!(error instanceof LexError)) throw error;
-    throw dockerfile.source.error(`the image "${written}" cannot be read: ${error.message}`, range.start);
-  }
-  if (image === '') {
-    throw dockerfile.source.error(
-      `the image "${written}" is empty; FROM sees only ARGs that stand before the first FROM`,
-      range.start,
-    );
-  }
-  return { kind: 'from', image, ...range };
 }
 
 interface ImageFlag {
