@@ -105,8 +105,8 @@ test('every name built by the grammar is read back, and no text breaks the parse
   const tag = fc.option(letters('abzAZ09_', 1, 4), { nil: undefined });
   fc.assert(
     fc.property(host, fc.array(component, { minLength: 1, maxLength: 3 }), tag, (registry, path, label) => {
-        // The first of several components is a host when it has a dot.
-        fc.pre(registry !== '' || path.length === 1 || path[0]?.includes('.') === false);
+      // The first of several components is a host when it has a dot.
+      fc.pre(registry !== '' || path.length === 1 || path[0]?.includes('.') === false);
       const repository = registry + path.join('/');
       const text = label === undefined ? repository : `${repository}:${label}`;
       expect(parseImageName(text)).toEqual({ kind: 'name', name: { repository, tag: label ?? 'latest' } });
