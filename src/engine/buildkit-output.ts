@@ -98,7 +98,7 @@ export class BuildKitOutput {
     const why = culprit?.broken ?? reason;
     const image = /^\[internal\] load metadata for (.*)$/.exec(culprit?.text ?? '')?.[1];
     return buildError({
-      instruction: culprit && instructionOf(culprit.text),
+      instruction: culprit ? instructionOf(culprit.text) : commandOf(reason),
       reason: image === undefined ? why : `${image}: ${why}`,
       exitCode: exitCodeOf(why),
       output: culprit?.tail.lines ?? [],
@@ -115,6 +115,15 @@ export class BuildKitOutput {
 /** `[builder 2/3] RUN make` → `RUN make`; nothing for BuildKit's own work. */
 function instructionOf(text: string): string | undefined {
   return text.startsWith('[internal]') ? undefined : text.replace(/^\[[^\]]*\]\s+/, '');
+}
+
+/**
+ * Where equal instructions of two builds run at the same time, 20.10 runs one for both and tells only one of them of it;
+ * the other gets `executor failed running [/bin/sh -c make]: exit code: 2`.
+ */
+function commandOf(reason: string): string | undefined {
+  const command = /executor failed running \[(?:\/bin\/sh -c )?(.*)\]: exit code: \d+$/s.exec(reason)?.[1];
+  return command === undefined ? undefined : `RUN ${command}`;
 }
 
 function milliseconds(started: TraceTime | null, completed: TraceTime | null): number {

@@ -59,6 +59,11 @@ export class ClassicOutput {
     return undefined;
   }
 
+  /** Whether it is still at a FROM, maybe pulling, or has not said anything yet. */
+  get isAtBase(): boolean {
+    return this.#current === undefined || isFrom(this.#current);
+  }
+
   /** The build has succeeded. */
   end(): void {
     this.#finish();
@@ -97,8 +102,7 @@ export class ClassicOutput {
   }
 
   #image(id: string): void {
-    const theirs =
-      this.#current === undefined || this.#current.cached || /^FROM\b/i.test(this.#current.source);
+    const theirs = this.#current === undefined || this.#current.cached || isFrom(this.#current);
     if (!theirs && !this.#known.has(id)) this.madeImages.push(id);
     this.#known.add(id);
   }
@@ -180,6 +184,10 @@ export class ClassicOutput {
       }),
     };
   }
+}
+
+function isFrom({ source }: Instruction): boolean {
+  return /^FROM\b/i.test(source);
 }
 
 function markedAsStderr(text: string): string | undefined {

@@ -6,6 +6,7 @@ import type { RegistryAuth } from './auth.js';
 import { ClassicOutput, type ClassicMessage } from './classic-output.js';
 import { removeContainer } from './containers.js';
 import { inspectImage, removeImage } from './images.js';
+import { GentleStop } from './gentle-stop.js';
 import { buildQuery, postBuild } from './post-build.js';
 import type { Transport } from './transport.js';
 
@@ -39,12 +40,17 @@ async function attempt(
   onEvent: (event: BuilderEvent) => void,
   signal: AbortSignal,
 ): Promise<{ readonly error: StepError; readonly usedCache: boolean } | undefined> {
+  const { transport } = connection;
   const output = new ClassicOutput(onEvent, request.removeContainers);
   try {
     await send(connection, request, output, signal);
-    return undefined;
+    if (!signal.aborted) return undefined;
+    // It was too late to stop it.
+    await removeImage(transport, request.tag, { noPrune: true });
+    throw signal.reason;
   } catch (error) {
-    await removeLeftovers(connection.transport, output);
+    await removeLeftovers(transport, output);
+    signal.throwIfAborted();
     if (error instanceof StepError) return { error, usedCache: output.usedCache };
     throw error;
   }
@@ -58,29 +64,33 @@ async function send(
 ): Promise<void> {
   const registryConfig = await auth.registryConfigHeader();
   const { limits } = request;
+  const stop = new GentleStop(transport, output, signal);
   const { body, dockerfile } = packContext(
     request.context,
     { type: 'generated', content: request.dockerfile },
-    signal,
+    stop.cut,
   );
-  await postBuild(
-    transport,
-    {
-      query: {
-        ...buildQuery(request),
-        version: '1',
-        dockerfile,
-        memory: limits.memory,
-        cpusetcpus: limits.cpusetCpus,
-        cpushares: limits.cpuShares,
-      },
-      headers: registryConfig === undefined ? {} : { 'X-Registry-Config': registryConfig },
-      body,
-    },
-    (message) => output.message(message as ClassicMessage),
-    signal,
-  );
-  output.end();
+  stop.watch(body);
+  const query = {
+    ...buildQuery(request),
+    version: '1',
+    dockerfile,
+    memory: limits.memory,
+    cpusetcpus: limits.cpusetCpus,
+    cpushares: limits.cpuShares,
+  };
+  const headers = registryConfig === undefined ? {} : { 'X-Registry-Config': registryConfig };
+  const onMessage = (message: unknown): StepError | undefined => {
+    const failure = output.message(message as ClassicMessage);
+    stop.look();
+    return failure;
+  };
+  try {
+    await postBuild(transport, { query, headers, body }, onMessage, stop.cut);
+    output.end();
+  } finally {
+    stop.dispose();
+  }
 }
 
 /** Best effort, from the newest image to the oldest; what others use by now stays. */

@@ -88,10 +88,15 @@ export async function removeImage(
     });
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
-    if (error.status === 404) return;
+    if (error.status === 404 || isRemovedMeanwhile(error)) return;
     if (error.status === 409 && options.force !== true) return;
     throw error;
   }
+}
+
+/** How graphdriver stores put it when two remove one image at the same time. */
+function isRemovedMeanwhile({ status, message }: EngineError): boolean {
+  return status === 500 && message.includes('unrecognized image ID');
 }
 
 export async function listImageNames(
