@@ -91,7 +91,8 @@ async function finish(
         ? [{ label: step.label, imageId: outcome.value, name: step.imageName }]
         : [],
     );
-    await promote(engine, session, promotions, settings.removal, signal);
+    const problems = await promote(engine, session, promotions, settings.removal, signal);
+    for (const message of problems) emit({ at: Date.now(), type: 'notice', level: 'warning', message });
     emit({
       at: Date.now(),
       type: 'promoted',

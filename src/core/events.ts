@@ -1,6 +1,6 @@
 /** What a build tells the world while it runs: plain data, folded by reporters. One closed union. */
 
-export type StepPhase = 'context' | 'build' | 'cleanup' | 'artifacts' | 'command' | 'after_build_command';
+export type StepPhase = 'build' | 'cleanup' | 'artifacts' | 'command' | 'after_build_command';
 
 /** How one step ended. `skipped`: never started; `cancelled`: stopped while it was working. */
 export type StepStatus = 'succeeded' | 'failed' | 'cancelled' | 'skipped';

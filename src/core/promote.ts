@@ -25,6 +25,7 @@ interface Change extends Promotion {
 /**
  * Name the images. Images that lose their only name by it are removed, unless something still uses them.
  * Cancel is not heeded between the first and the last name.
+ * @returns which replaced images could not be removed, one sentence each
  * @throws EngineError when a name could not be given; the names given before it have been taken back then
  */
 export async function promote(
@@ -33,8 +34,8 @@ export async function promote(
   promotions: readonly Promotion[],
   removal: ImageRemoval,
   signal: AbortSignal,
-): Promise<void> {
-  if ((await changes(engine, promotions)).length === 0) return;
+): Promise<readonly string[]> {
+  if ((await changes(engine, promotions)).length === 0) return [];
   signal.throwIfAborted();
   const lock = promotions.length > 1 ? await takeLock(engine, session, promotions, signal) : undefined;
   let replaced: readonly Change[];
@@ -43,9 +44,15 @@ export async function promote(
   } finally {
     await lock?.remove();
   }
-  for (const { previous } of replaced) {
-    if (previous !== undefined) await removeIfNameless(engine, previous, removal);
+  const problems: string[] = [];
+  for (const { name, previous } of replaced) {
+    if (previous === undefined) continue;
+    await removeIfNameless(engine, previous, removal).catch((error: unknown) => {
+      const why = error instanceof Error ? error.message : String(error);
+      problems.push(`the image that was ${name} before is left without a name: ${why}`);
+    });
   }
+  return problems;
 }
 
 async function changes(engine: Engine, promotions: readonly Promotion[]): Promise<readonly Change[]> {

@@ -96,14 +96,24 @@ export class Session {
       }
     });
     await attempt(`image names under ${this.#prefix} may be left`, async () => {
-      for (const { name } of await this.#engine.listImageNames(this.#prefix)) {
+      const tagged = await this.#engine.listImageNames(this.#prefix);
+      for (const { name } of tagged) {
         await attempt(`image ${name} is left`, () => this.#engine.removeImage(name, removal));
+      }
+      for (const imageId of new Set(tagged.map((each) => each.imageId))) {
+        await attempt(`image ${imageId} is left`, () => this.#removeIfNameless(imageId, removal));
       }
     });
     for (const label of this.#artifacts.keys()) {
       await attempt(`artifacts of ${label}`, () => this.releaseArtifacts(label));
     }
     return problems;
+  }
+
+  /** The containerd store keeps an image whose final name another build has taken meanwhile, also without names. */
+  async #removeIfNameless(imageId: string, { noPrune }: ImageRemoval): Promise<void> {
+    const image = await this.#engine.describeImage(imageId);
+    if (image?.names.length === 0) await this.#engine.removeImage(imageId, { noPrune });
   }
 }
 

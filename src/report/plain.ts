@@ -43,11 +43,12 @@ export function plainLine(event: BuildEvent, view: View, paint: Paint): string |
       return ofStep(event.step, 'started');
     case 'phase-started':
       // `started` and the instructions have told as much.
-      if (event.detail === undefined && (event.phase === 'context' || event.phase === 'build'))
-        return undefined;
+      if (event.detail === undefined && event.phase === 'build') return undefined;
       return ofStep(event.step, describePhase(event.phase, event.detail));
     case 'instruction':
-      return ofStep(event.step, instructionText(event.instruction, paint));
+      return instructionIsNews(event.instruction)
+        ? ofStep(event.step, instructionText(event.instruction, paint))
+        : undefined;
     case 'output':
       return ofStep(event.step, `  ${sanitize(event.line)}`).trimEnd();
     case 'step-finished':
@@ -63,6 +64,21 @@ export function plainLine(event: BuildEvent, view: View, paint: Paint): string |
 function prefix(step: string, view: View): string {
   const labels = [...view.steps.keys()].map((label) => displayWidth(sanitize(label)));
   return `${pad(sanitize(step), Math.max(0, ...labels))} | `;
+}
+
+/** From here on a log should say how long an instruction took, in milliseconds. */
+const WORTH_TELLING_MS = 1000;
+
+/** The builder's own chores and the quick end of an instruction would only double the log. */
+function instructionIsNews(instruction: InstructionEvent): boolean {
+  switch (instruction.state) {
+    case 'started':
+      return !instruction.text.startsWith('[internal]');
+    case 'finished':
+      return instruction.cached || instruction.durationMs >= WORTH_TELLING_MS;
+    case 'failed':
+      return true;
+  }
 }
 
 function instructionText(instruction: InstructionEvent, paint: Paint): string {

@@ -77,7 +77,7 @@ function newStep(label: string, dependsOn: readonly string[]): StepView {
 }
 
 function beginning(at: number): Working {
-  return { state: 'working', startedAt: at, phase: 'context', instructions: [] };
+  return { state: 'working', startedAt: at, phase: 'build', instructions: [] };
 }
 
 function withStep(view: View, label: string, change: (step: StepView) => StepView): View {

@@ -6,7 +6,6 @@ import { plural } from './style.js';
 import type { View } from './view.js';
 
 const PHASES = {
-  context: 'reading the context',
   build: 'building',
   cleanup: 'cleaning up',
   artifacts: 'copying artifacts',

@@ -30,7 +30,6 @@ const EVENTS: readonly BuildEvent[] = [
     ],
   },
   { at, type: 'step-started', step: 'compile' },
-  { at, type: 'phase-started', step: 'compile', phase: 'context' },
   { at, type: 'phase-started', step: 'compile', phase: 'build' },
   {
     at,
@@ -274,7 +273,7 @@ describe('the live view', () => {
 
   const HIDE = '\u001b[?25l';
   const SHOW = '\u001b[?25h';
-  const running = EVENTS.slice(0, 7);
+  const running = EVENTS.slice(0, 6);
 
   test('repaints ten times a second however many events come', () => {
     const { reporter, written } = capture('tty');

@@ -7,7 +7,7 @@ import { reduce } from '../../src/report/reduce.js';
 import { createPaint } from '../../src/report/style.js';
 import { EMPTY_VIEW, TAIL_LINES, TAIL_LINE_LENGTH, countSteps, type View } from '../../src/report/view.js';
 
-const PHASES: StepPhase[] = ['context', 'build', 'cleanup', 'artifacts', 'command', 'after_build_command'];
+const PHASES: StepPhase[] = ['build', 'cleanup', 'artifacts', 'command', 'after_build_command'];
 const STATUSES: StepStatus[] = ['succeeded', 'failed', 'cancelled', 'skipped'];
 
 const text = fc.string({ unit: 'binary', maxLength: 2000 });
@@ -221,8 +221,8 @@ describe('renderFrame', () => {
     ]);
     expect(lines(view, 80, 6)).toEqual([
       '· s2               waiting for its turn',
-      '⠋ s9        3.1 s  reading the context',
-      '⠋ s17       3.1 s  reading the context',
+      '⠋ s9        3.1 s  building',
+      '⠋ s17       3.1 s  building',
       '  … 17 more',
       '1 of 20 done · 2 working · 17 waiting · 3.2 s',
     ]);
