@@ -11,7 +11,7 @@ import { launch } from './launch.js';
 import { homeOf, layoutOf, type Home, type Layout } from './layout.js';
 import { withLock } from './lock.js';
 import { connectNetwork, disconnectNetwork, findIptables, freeBlock, outgoingMtu } from './network.js';
-import { ensureTools } from './packages.js';
+import { ensureTools, whatIsMissing } from './packages.js';
 import { findNamespace, killNamespace } from './processes.js';
 import { aloud, type Say } from './say.js';
 import { load, save } from './state.js';
@@ -56,6 +56,7 @@ export async function ensureEngine(name: EngineName, options: LabOptions = {}): 
   const engine = asEngine(name, layout);
   if ((await answers(endpoint(layout))) && (await missingImages(endpoint(layout))).length === 0)
     return engine;
+  await requireRights();
   return locked(`engine up ${name}`, say, async () => {
     if (!(await answers(endpoint(layout)))) await start(home, layout, name, say);
     const missing = await missingImages(endpoint(layout));
@@ -129,6 +130,7 @@ export async function stopEngine(name: EngineName, options: LabOptions = {}): Pr
   const home = homeOf(options.env ?? process.env);
   const say = options.say ?? aloud;
   const layout = layoutOf(home, name);
+  await requireRights();
   await locked(`engine down ${name}`, say, async () => {
     await killProcesses(layout);
     const { origin } = specOf(name);
@@ -140,6 +142,11 @@ export async function stopEngine(name: EngineName, options: LabOptions = {}): Pr
     await rm(layout.dir, { recursive: true, force: true });
     await removeEmptyHome(home);
   });
+}
+
+async function requireRights(): Promise<void> {
+  const problem = await whatIsMissing();
+  if (problem !== undefined) throw problem;
 }
 
 /** Docker's overlay2 store cannot lie on another overlay, such as a container's root. */
