@@ -1,0 +1,197 @@
+/** An engine in memory, for tests of what stands above the port; it keeps the contract of engine-contract.ts. */
+import { createHash, randomBytes } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { EngineError } from '../../src/core/errors.js';
+import type {
+  BuilderEvent,
+  BuildRequest,
+  ContainerRequest,
+  Engine,
+  EngineContainer,
+  EngineInfo,
+  ImageDescription,
+} from '../../src/core/ports.js';
+import { fakeBuild, type Built } from './fake-build.js';
+import { runShell, type Script } from './fake-shell.js';
+import { encode, folder, streamOf, type Member } from './tar.js';
+
+interface FakeImage extends Built {
+  readonly id: string;
+  readonly names: Set<string>;
+}
+
+interface FakeContainer {
+  readonly id: string;
+  readonly request: ContainerRequest;
+  readonly image: FakeImage;
+  readonly killed: AbortController;
+}
+
+export class FakeEngine implements Engine {
+  readonly info: EngineInfo = {
+    name: 'a fake engine',
+    version: '0.0.0',
+    apiVersion: '1.51',
+    store: 'graphdriver',
+    builders: ['buildkit', 'classic'],
+  };
+  /** By ID. */
+  readonly images = new Map<string, FakeImage>();
+  readonly containers = new Map<string, FakeContainer>();
+  /** Every build that was asked for, oldest first. */
+  readonly requests: BuildRequest[] = [];
+  /** What a RUN or a container's `/bin/sh -c` does, by its exact text; gates and failures go here. */
+  readonly scripts = new Map<string, Script>();
+  closed = false;
+  readonly #cache = new Set<string>();
+
+  constructor() {
+    this.#addImage({ files: new Map(), labels: {}, layers: ['busybox'] }, 'busybox:latest');
+  }
+
+  async build(
+    request: BuildRequest,
+    onEvent: (event: BuilderEvent) => void,
+    signal: AbortSignal,
+  ): Promise<string> {
+    this.requests.push(request);
+    const base = (reference: string): Built | undefined => this.#find(reference);
+    const world = { scripts: this.scripts, cache: this.#cache, base };
+    return this.#addImage(await fakeBuild(request, world, onEvent, signal), request.tag).id;
+  }
+
+  describeImage(reference: string): Promise<ImageDescription | undefined> {
+    const image = this.#find(reference);
+    if (image === undefined) return Promise.resolve(undefined);
+    const layers = image.layers.map((layer) => digest(layer));
+    const description = { id: image.id, layers, size: 0, user: '', env: [], workingDir: '' };
+    return Promise.resolve({ ...description, names: [...image.names] });
+  }
+
+  tagImage(reference: string, name: string): Promise<void> {
+    const image = this.#find(reference);
+    if (image === undefined) return Promise.reject(absent(reference));
+    this.#name(image, name);
+    return Promise.resolve();
+  }
+
+  removeImage(reference: string): Promise<void> {
+    const image = this.#find(reference);
+    image?.names.delete(reference);
+    const used = [...this.containers.values()].some((container) => container.image === image);
+    if (image?.names.size === 0 && !used) this.images.delete(image.id);
+    return Promise.resolve();
+  }
+
+  createContainer(request: ContainerRequest, signal: AbortSignal): Promise<EngineContainer> {
+    if (signal.aborted) return Promise.reject(signal.reason as Error);
+    const image = this.#find(request.image);
+    if (image === undefined) return Promise.reject(absent(request.image));
+    const taken = [...this.containers.values()].some(
+      ({ request: { name } }) => name !== undefined && name === request.name,
+    );
+    if (taken)
+      return Promise.reject(new EngineError(`The name ${String(request.name)} is taken`, { status: 409 }));
+    const id = randomBytes(32).toString('hex');
+    const container = { id, request, image, killed: new AbortController() };
+    this.containers.set(id, container);
+    return Promise.resolve({
+      id,
+      archive: (path) => archive(image, path),
+      run: (onLine, stop) => this.#run(container, onLine, stop),
+      remove: () => this.removeContainer(id),
+    });
+  }
+
+  listContainers(label: string): ReturnType<Engine['listContainers']> {
+    const [key = '', value] = label.split('=');
+    const found = [...this.containers.values()].filter(({ request: { labels } }) =>
+      value === undefined ? key in labels : labels[key] === value,
+    );
+    return Promise.resolve(found.map(({ id, request: { labels } }) => ({ id, labels })));
+  }
+
+  findContainer(name: string): Promise<string | undefined> {
+    return Promise.resolve([...this.containers.values()].find(({ request }) => request.name === name)?.id);
+  }
+
+  removeContainer(id: string): Promise<void> {
+    this.containers.get(id)?.killed.abort(new Error('killed'));
+    this.containers.delete(id);
+    return Promise.resolve();
+  }
+
+  listImageNames(prefix: string): ReturnType<Engine['listImageNames']> {
+    const names = [...this.images.values()].flatMap(({ id, names }) =>
+      [...names].filter((name) => name.startsWith(prefix)).map((name) => ({ name, imageId: id })),
+    );
+    return Promise.resolve(names);
+  }
+
+  close(): Promise<void> {
+    this.closed = true;
+    return Promise.resolve();
+  }
+
+  /** Containers, and images without a name: a build that has ended must leave none. */
+  countLeftovers(): number {
+    const unnamed = [...this.images.values()].filter(({ names }) => names.size === 0);
+    return this.containers.size + unnamed.length;
+  }
+
+  async #run(
+    { request, killed }: FakeContainer,
+    line: (stream: 'stdout' | 'stderr', text: string) => void,
+    stop: AbortSignal,
+  ): Promise<number> {
+    const [, , text = request.command.join(' ')] = request.command;
+    return runShell(text, this.scripts, { line, signal: AbortSignal.any([killed.signal, stop]) });
+  }
+
+  #find(reference: string): FakeImage | undefined {
+    return this.images.get(reference) ?? [...this.images.values()].find(({ names }) => names.has(reference));
+  }
+
+  #addImage(built: Built, name: string): FakeImage {
+    const contents = [...built.files].map(([path, { entry, content }]) => [
+      path,
+      entry.mode,
+      content.toString('hex'),
+    ]);
+    const id = digest(JSON.stringify([built.layers, built.labels, contents]));
+    const image = this.images.get(id) ?? { ...built, id, names: new Set<string>() };
+    this.images.set(id, image);
+    this.#name(image, name);
+    return image;
+  }
+
+  #name(image: FakeImage, name: string): void {
+    for (const { names } of this.images.values()) names.delete(name);
+    image.names.add(name);
+  }
+}
+
+/** Paths in a tar of a container begin with the last part of what was asked for. */
+function archive({ files }: FakeImage, path: string): Promise<Readable> {
+  const wanted = path.replace(/^\//, '');
+  const prefix = wanted.slice(0, wanted.lastIndexOf('/') + 1);
+  const members = [...files]
+    .filter(([name]) => name === wanted || name.startsWith(`${wanted}/`))
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, { entry, content }]): Member => ({
+      entry: { ...entry, path: name.slice(prefix.length) },
+      content,
+    }));
+  if (members.length === 0) return Promise.reject(absent(path));
+  // A folder that was only made on the way to a copied file.
+  if (!files.has(wanted)) members.unshift(folder(wanted.slice(prefix.length)));
+  return Promise.resolve(streamOf(encode(members)));
+}
+
+function digest(text: string): string {
+  return `sha256:${createHash('sha256').update(text).digest('hex')}`;
+}
+
+function absent(what: string): EngineError {
+  return new EngineError(`There is no ${what}`, { status: 404 });
+}
