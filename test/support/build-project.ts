@@ -27,7 +27,7 @@ export interface Project {
   readonly id: string;
   readonly images: Images;
   /** `habitus.invalid/<id>/<step>:latest` */
-  name(step: string): string;
+  readonly name: (step: string) => string;
 }
 
 /** `@` in a build file or Dockerfile stands for the project's name prefix, `LABELLED` for the test's label. */
