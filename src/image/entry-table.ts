@@ -1,6 +1,6 @@
 /** Where each entry of the merged layers lies in the spool, in flat arrays: 17 bytes an entry. */
 import { BLOCK } from '../tar/raw-header.js';
-import { extended, grown } from './path-tree.js';
+import { extended, grown, release } from './memory.js';
 
 const HARD_LINK = 0x31;
 const NONE = -1;
@@ -96,6 +96,11 @@ export class EntryTable {
   blocks(entry: number): { readonly start: number; readonly count: number } {
     const count = (this.#heads[entry] ?? 0) + (this.#bodies[entry] ?? 0);
     return { start: this.#starts[entry] ?? 0, count };
+  }
+
+  /** The table is of no use afterwards. */
+  release(): void {
+    for (const array of [this.#types, this.#starts, this.#heads, this.#bodies, this.#links]) release(array);
   }
 
   #start(entry: number): number {

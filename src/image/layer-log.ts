@@ -1,5 +1,7 @@
 /** The entries of one layer in a few bytes each, in their order: what merging needs to know of them. */
 
+import { release } from './memory.js';
+
 /** What one record says. The object that `forEach` gives is reused: copy what you keep. */
 export interface LogRecord {
   /** Path as in names.ts. */
@@ -37,7 +39,7 @@ export class LayerLog {
     return this.#count;
   }
 
-  /** How many bytes of names were new to it: an estimate of what a tree of them takes. */
+  /** Bytes of the names that differ from those before: about what a tree of them takes. */
   get nameBytes(): number {
     return this.#nameBytes;
   }
@@ -59,7 +61,7 @@ export class LayerLog {
     if (target !== '') chunk.write(target, at + FIXED + own, 'latin1');
     this.#last = path;
     this.#count += 1;
-    this.#nameBytes += own;
+    this.#nameBytes += path.length - path.lastIndexOf('/', shared) - 1;
   }
 
   forEach(visit: (record: Readonly<LogRecord>) => void): void {
@@ -84,6 +86,14 @@ export class LayerLog {
         visit(record);
       }
     }
+  }
+
+  /** The log is empty afterwards. */
+  release(): void {
+    for (const chunk of this.#chunks) release(chunk);
+    this.#chunks = [];
+    this.#used = [];
+    this.#count = 0;
   }
 
   #room(length: number): { readonly chunk: Buffer; readonly at: number } {

@@ -1,6 +1,7 @@
 /** Decides, path by path, what goes into the merged layer: ranges of the spool, or blocks made anew. */
 import { encodeHeader } from '../tar/header.js';
 import { BLOCK } from '../tar/raw-header.js';
+import { release } from './memory.js';
 import type { LayeredTree } from './merge.js';
 import { OPAQUE, WHITEOUT } from './names.js';
 import { rehead } from './rehead.js';
@@ -8,6 +9,8 @@ import { Segments } from './segments.js';
 import type { SpoolFile } from './spool-file.js';
 
 const NONE = -1;
+/** Pieces, each of a few blocks. */
+const FLUSH_AT = 128;
 
 /** The merged layer, planned. */
 export interface MergePlan {
@@ -18,23 +21,24 @@ export interface MergePlan {
   readonly marks: number;
   /** Paths that some layer above the base had, and the merged one has not. */
   readonly removed: number;
-  /** Blocks made anew for a segment, always the same. */
-  readonly make: (kind: MadeKind, node: number) => Buffer;
 }
 
 /** Blocks that are in no layer. */
-export type MadeKind =
+type MadeKind =
   | 'whiteout'
   | 'opaque'
-  /** A folder that took the place of something else, without an entry of its own: engines make it root's, mode 0755. */
+  /** A folder without an entry of its own that the base has not: engines make it, owned by root, mode 0755. */
   | 'folder'
   /** Header of the member of a hard-link group that has the content. */
   | 'first'
   /** Header of any other member. */
   | 'link';
 
-/** Names of deleted files are secrets like their contents: nothing is said of a path that the base has not. */
-export function planMerge(layered: LayeredTree, spool: SpoolFile): MergePlan {
+/**
+ * Names of deleted files are secrets like their contents: nothing is said of a path that the base has not. Blocks made anew are
+ * appended to the spool, so that the plan is all that is left to remember.
+ */
+export async function planMerge(layered: LayeredTree, spool: SpoolFile): Promise<MergePlan> {
   return new Planner(layered, spool).plan();
 }
 
@@ -44,23 +48,27 @@ class Planner {
   readonly #segments = new Segments();
   /** Of each entry that hard links lead to: the node that has the content in the merged layer. */
   readonly #firsts: Int32Array;
+  readonly #made: MadeBlocks;
   #entries = 0;
   #marks = 0;
 
   constructor(layered: LayeredTree, spool: SpoolFile) {
     this.#layered = layered;
     this.#spool = spool;
+    this.#made = new MadeBlocks(spool);
     this.#firsts = new Int32Array(layered.entries.size).fill(NONE);
   }
 
-  plan(): MergePlan {
+  async plan(): Promise<MergePlan> {
     const { tree, upper } = this.#layered;
     // Nodes to visit; ~node where an opaque folder above hides the base.
     const pending: number[] = [0];
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
       const seesBase = next >= 0;
       const node = seesBase ? next : ~next;
-      if (!this.#visit(node, seesBase)) continue;
+      const inside = this.#visit(node, seesBase);
+      if (this.#made.isFull) await this.#made.flush();
+      if (!inside) continue;
       const below = seesBase && !upper.isOpaque(node);
       // The last is visited first.
       const children = this.#children(node);
@@ -69,6 +77,8 @@ class Planner {
         pending.push(below ? child : ~child);
       }
     }
+    await this.#made.flush();
+    release(this.#firsts);
     let removed = 0;
     for (let node = 0; node < tree.size; node++) if (upper.isRemoved(node)) removed += 1;
     return {
@@ -76,7 +86,6 @@ class Planner {
       entries: this.#entries,
       marks: this.#marks,
       removed,
-      make: (kind, node) => this.#make(kind, node),
     };
   }
 
@@ -95,11 +104,18 @@ class Planner {
         return false;
       case 'folder':
       case 'implicit':
+      case 'made':
         if (state === 'folder') this.#copy(upper.entry(node));
-        else if (upper.isOpaque(node) && node !== 0) this.#put('folder', node);
+        else if (!this.#isInBase(node, seesBase)) this.#put('folder', node);
         if (upper.isOpaque(node) && seesBase && base.hasChildren(node)) this.#mark('opaque', node);
         return true;
     }
+  }
+
+  /** Whether a folder without an entry is the base's, which stays as it is. */
+  #isInBase(node: number, seesBase: boolean): boolean {
+    const { base, upper } = this.#layered;
+    return node === 0 || (seesBase && upper.state(node) === 'implicit' && base.isFolder(node));
   }
 
   /** Those with anything to say, by the bytes of their names. */
@@ -131,12 +147,12 @@ class Planner {
     this.#firsts[inode] = node;
     this.#put('first', node);
     const body = entries.body(inode);
-    this.#segments.copy(body.start / BLOCK, body.length / BLOCK);
+    this.#segments.add(body.start / BLOCK, body.length / BLOCK);
   }
 
   #copy(entry: number): void {
     const { start, count } = this.#layered.entries.blocks(entry);
-    this.#segments.copy(start, count);
+    this.#segments.add(start, count);
     this.#entries += 1;
   }
 
@@ -146,7 +162,8 @@ class Planner {
   }
 
   #put(kind: MadeKind, node: number): void {
-    this.#segments.make(kind, node, this.#make(kind, node).length / BLOCK);
+    const blocks = this.#make(kind, node);
+    this.#segments.add(this.#made.add(blocks) / BLOCK, blocks.length / BLOCK);
     this.#entries += 1;
   }
 
@@ -181,6 +198,36 @@ class Planner {
     const blocks = Buffer.alloc(length);
     this.#spool.readNow(blocks, start);
     return blocks;
+  }
+}
+
+/** Appends to the spool, many small pieces at once. */
+class MadeBlocks {
+  readonly #spool: SpoolFile;
+  #pending: Buffer[] = [];
+  #position: number;
+
+  constructor(spool: SpoolFile) {
+    this.#spool = spool;
+    spool.rewind(Math.ceil(spool.position / BLOCK) * BLOCK);
+    this.#position = spool.position;
+  }
+
+  get isFull(): boolean {
+    return this.#pending.length >= FLUSH_AT;
+  }
+
+  /** Returns where in the spool they will be. */
+  add(blocks: Buffer): number {
+    const at = this.#position;
+    this.#pending.push(blocks);
+    this.#position += blocks.length;
+    return at;
+  }
+
+  async flush(): Promise<void> {
+    await this.#spool.append(Buffer.concat(this.#pending));
+    this.#pending = [];
   }
 }
 

@@ -7,9 +7,9 @@ import type { ImageArchive } from './spool.js';
 import type { SpoolFile } from './spool-file.js';
 
 /** Bytes that go out at once. */
-const CHUNK = 1 << 18;
+const CHUNK = 1 << 16;
 /** Smaller pieces are read at once: a trip to another thread would cost more than the read. */
-const SMALL = 1 << 15;
+const SMALL = 1 << 14;
 const END_MARK = 2 * BLOCK;
 
 export interface MergeStats {
@@ -36,17 +36,24 @@ export interface MergedLayer {
   chunks(signal: AbortSignal): AsyncGenerator<Buffer, void, undefined>;
 }
 
-/** @throws ImageError where a layer's entries contradict each other */
-export function mergeLayers(archive: ImageArchive): MergedLayer {
-  const plan = planMerge(layLayers(archive), archive.spool);
-  const size = plan.segments.totalBlocks * BLOCK + END_MARK;
+/**
+ * To be called once: the archive's index of entries is given up for the plan of the new layer.
+ * @throws ImageError where a layer's entries contradict each other
+ */
+export async function mergeLayers(archive: ImageArchive): Promise<MergedLayer> {
   const merged = archive.layers.slice(archive.baseLayers);
+  const entriesBefore = merged.reduce((sum, { log }) => sum + log.count, 0);
+  const layered = layLayers(archive);
+  for (const { log } of archive.layers) log.release();
+  const plan = await planMerge(layered, archive.spool);
+  for (const part of [layered.tree, layered.base, layered.upper, layered.entries]) part.release();
+  const size = plan.segments.totalBlocks * BLOCK + END_MARK;
   const chunks = (signal: AbortSignal) => readPlan(plan, archive.spool, signal);
   return {
     size,
     stats: {
       layersBefore: merged.length,
-      entriesBefore: merged.reduce((sum, { log }) => sum + log.count, 0),
+      entriesBefore,
       bytesBefore: merged.reduce((sum, layer) => sum + layer.size, 0),
       entries: plan.entries,
       marks: plan.marks,
@@ -65,9 +72,8 @@ async function* readPlan(
 ): AsyncGenerator<Buffer, void, undefined> {
   let chunk = Buffer.allocUnsafeSlow(CHUNK);
   let used = 0;
-  for (const segment of plan.segments) {
-    const made = segment.kind === 'copy' ? undefined : plan.make(segment.kind, segment.node);
-    const length = segment.blocks * BLOCK;
+  for (const { start, blocks } of plan.segments) {
+    const length = blocks * BLOCK;
     for (let done = 0; done < length;) {
       if (used === CHUNK) {
         signal.throwIfAborted();
@@ -76,9 +82,9 @@ async function* readPlan(
         used = 0;
       }
       const target = chunk.subarray(used, Math.min(CHUNK, used + length - done));
-      if (segment.kind !== 'copy') made?.copy(target, 0, done);
-      else if (target.length < SMALL) spool.readNow(target, segment.start * BLOCK + done);
-      else await spool.read(target, segment.start * BLOCK + done);
+      const position = start * BLOCK + done;
+      if (target.length < SMALL) spool.readNow(target, position);
+      else await spool.read(target, position);
       used += target.length;
       done += target.length;
     }

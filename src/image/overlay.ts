@@ -1,5 +1,6 @@
 /** What layers laid over each other make of each path: the rules of whiteouts, opaque folders and type changes. */
-import { extended, grown, type PathTree } from './path-tree.js';
+import { extended, grown, release } from './memory.js';
+import type { PathTree } from './path-tree.js';
 
 const ABSENT = 0;
 /** A folder without an entry of its own: some layer has only something inside it. */
@@ -8,6 +9,8 @@ const FOLDER = 2;
 /** Anything but a folder. */
 const LEAF = 3;
 const WHITEOUT = 4;
+/** A folder without an entry of its own in the place of something else: no layer below says anything of it. */
+const MADE = 5;
 const STATE = 7;
 /** Of a folder: nothing of the layers below is seen in it. */
 const OPAQUE = 8;
@@ -17,8 +20,8 @@ const SEEN = 16;
 const NONE = -1;
 
 /** What a path has come to. */
-export type PathState = 'absent' | 'implicit' | 'folder' | 'leaf' | 'whiteout';
-const STATES: readonly PathState[] = ['absent', 'implicit', 'folder', 'leaf', 'whiteout'];
+export type PathState = 'absent' | 'implicit' | 'folder' | 'leaf' | 'whiteout' | 'made';
+const STATES: readonly PathState[] = ['absent', 'implicit', 'folder', 'leaf', 'whiteout', 'made'];
 
 /**
  * Two overlays (of the base's layers, and of those above) may share one tree. Within one layer, apply all whiteouts and
@@ -64,6 +67,10 @@ export class Overlay {
     return ((this.#states[node] ?? 0) & SEEN) !== 0 && !this.exists(node);
   }
 
+  isFolder(node: number): boolean {
+    return this.exists(node) && this.#state(node) !== LEAF;
+  }
+
   /** The winning entry; -1 where there is none. */
   entry(node: number): number {
     return this.#state(node) === FOLDER || this.#state(node) === LEAF ? (this.#entries[node] ?? NONE) : NONE;
@@ -98,6 +105,12 @@ export class Overlay {
     this.#set(node, this.#state(node) | OPAQUE);
   }
 
+  /** The overlay is of no use afterwards. */
+  release(): void {
+    release(this.#states);
+    release(this.#entries);
+  }
+
   /** The node of a path, all its parents being folders; engines, too, make the parents that an archive lacks. */
   #reach(path: string): number {
     let node = 0;
@@ -116,8 +129,8 @@ export class Overlay {
   #enter(node: number): void {
     this.#fit();
     const state = this.#state(node);
-    if (state === FOLDER || state === IMPLICIT) return;
-    this.#set(node, state === ABSENT ? IMPLICIT : IMPLICIT | OPAQUE);
+    if (state === ABSENT) this.#set(node, IMPLICIT);
+    else if (state === LEAF || state === WHITEOUT) this.#set(node, MADE | OPAQUE);
   }
 
   #dropChildren(top: number): void {

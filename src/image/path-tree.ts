@@ -1,5 +1,6 @@
 /** A tree of paths in flat arrays: about 40 bytes a path, where objects would take some hundred. */
 import { randomInt } from 'node:crypto';
+import { extended, grown, release } from './memory.js';
 
 const NONE = -1;
 const FIRST_CAPACITY = 1 << 10;
@@ -105,6 +106,12 @@ export class PathTree {
     return aLength - bLength;
   }
 
+  /** The tree is of no use afterwards. */
+  release(): void {
+    for (const array of [this.#parents, this.#firstChildren, this.#nextSiblings, this.#slots]) release(array);
+    for (const array of [this.#nameStarts, this.#nameLengths, this.#names]) release(array);
+  }
+
   /** Where the child is, or the free slot where it goes. */
   #slot(parent: number, path: string, from: number, to: number): number {
     const mask = this.#slots.length - 1;
@@ -157,6 +164,7 @@ export class PathTree {
   }
 
   #rehash(slots: number): void {
+    release(this.#slots);
     this.#slots = new Int32Array(slots);
     for (let node = 1; node < this.#size; node++) {
       const name = this.name(node);
@@ -168,17 +176,6 @@ export class PathTree {
     if (capacity <= this.#names.length) return;
     this.#names = extended(this.#names, Buffer.allocUnsafeSlow(capacity));
   }
-}
-
-/** The next capacity: half as much again. */
-export function grown(capacity: number): number {
-  return Math.ceil(capacity * 1.5);
-}
-
-/** Copies the smaller array into the larger and returns that. */
-export function extended<T extends { set(source: T): void }>(smaller: T, larger: T): T {
-  larger.set(smaller);
-  return larger;
 }
 
 /** Spreads the hash over its low bits, which choose the slot (finalizer of MurmurHash3, public domain). */
