@@ -3,7 +3,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { ENGINE_NAMES, specOf, type EngineName, type Origin } from './catalogue.js';
 import { isMade, make, pathOf, rootfsRecipe } from './debian.js';
-import { LabError } from './error.js';
+import { LabError, hasCode } from './error.js';
 import { run } from './exec.js';
 import { answers, call, type Endpoint } from './http.js';
 import { missingImages, provideImages } from './images.js';
@@ -28,6 +28,8 @@ export interface LabEngine {
 export type EngineState =
   | { readonly kind: 'absent' }
   | { readonly kind: 'stopped' }
+  /** Only root may talk to it. */
+  | { readonly kind: 'locked' }
   | { readonly kind: 'running'; readonly version: string };
 
 export interface EngineStatus extends LabEngine {
@@ -117,7 +119,8 @@ async function stateOf(layout: Layout): Promise<EngineState> {
     const answer = await call(endpoint(layout), { method: 'GET', path: '/version', signal });
     const { Version } = JSON.parse(answer.body) as { readonly Version?: string };
     return { kind: 'running', version: Version ?? 'unknown' };
-  } catch {
+  } catch (error) {
+    if (hasCode(error, 'EACCES')) return { kind: 'locked' };
     return { kind: (await load(layout)) === undefined ? 'absent' : 'stopped' };
   }
 }

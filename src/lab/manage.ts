@@ -51,6 +51,8 @@ function describe(state: EngineState): string {
       return 'absent';
     case 'stopped':
       return 'stopped';
+    case 'locked':
+      return 'only for root';
     case 'running':
       return `running ${state.version}`;
   }
