@@ -2,6 +2,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { DockerfileSyntaxError, type findImageReferences } from '../dockerfile/references.js';
+import { findBase, type Base } from '../dockerfile/stages.js';
 import { describe, keyRange, rangeOf, type Checked } from './issues.js';
 import { readSmallFile, SourceText, type ReadOutcome } from './source.js';
 import { stepPath, type Step } from './steps.js';
@@ -20,7 +21,11 @@ export interface StepFiles {
   readonly ignore?: string;
   /** All images that the Dockerfile names, of steps or not. */
   readonly images: readonly ImageReference[];
+  /** Absent for `scratch`. */
+  readonly base?: Base;
 }
+
+type Uses = Pick<StepFiles, 'images' | 'base'>;
 
 /** Reads the files of all steps of one plan, each file once. */
 export class DockerfileReader {
@@ -43,10 +48,10 @@ export class DockerfileReader {
       this.#reportDockerfile(step, path, dockerfile);
       return undefined;
     }
-    const images = this.#images(path, dockerfile.content, args, given(step.config.target));
+    const uses = this.#uses(path, dockerfile.content, args, given(step.config.target));
     const ignore = this.#ignore([`${path}.dockerignore`, join(context, '.dockerignore')]);
-    if (images === undefined) return undefined;
-    return { context, path, content: dockerfile.content, images, ...(ignore !== undefined && { ignore }) };
+    if (uses === undefined) return undefined;
+    return { context, path, content: dockerfile.content, ...uses, ...(ignore !== undefined && { ignore }) };
   }
 
   #contextIsSound({ label, config }: Step, context: string): boolean {
@@ -86,14 +91,17 @@ export class DockerfileReader {
     this.#report(label, 'dockerfile', `${what} does not exist`, hint);
   }
 
-  #images(
+  #uses(
     path: string,
     content: Buffer,
     buildArgs: Readonly<Record<string, string>>,
     target: string | undefined,
-  ): readonly ImageReference[] | undefined {
+  ): Uses | undefined {
+    const options = { buildArgs, ...(target !== undefined && { target }) };
     try {
-      return this.findImages(content, { buildArgs, ...(target !== undefined && { target }) });
+      const images = this.findImages(content, options);
+      const base = findBase(content, options);
+      return { images, ...(base !== undefined && { base }) };
     } catch (error) {
       if (!(error instanceof DockerfileSyntaxError)) throw error;
       const place = new SourceText(path, content.toString('utf8')).placeAt(error.line, error.column);

@@ -36,14 +36,26 @@ export function toPlain(node: ConfigNode): unknown {
 export function reportIssues(checked: Checked, base: Path, issues: readonly z.core.$ZodIssue[]): void {
   for (const issue of issues) {
     const path = [...base, ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))];
-    if (find(checked.root, path) === undefined && isMisspelt(base, issue, issues)) continue;
+    if (nodeAt(checked.root, path) === undefined && isMisspelt(base, issue, issues)) continue;
     if (issue.code === 'unrecognized_keys') {
       for (const key of issue.keys) reportUnknownKey(checked, path, key);
+      continue;
+    }
+    const meant = issue.code === 'invalid_union' ? fittingBranch(issue) : undefined;
+    if (meant !== undefined) {
+      reportIssues(checked, path, meant);
       continue;
     }
     const { message, hint } = explain(checked.root, path, issue);
     checked.problems.add(checked.source.error(message, rangeOf(checked.root, path), hint));
   }
+}
+
+/** What is wrong with a value by the form that it was written in, where it is one of the possible ones. */
+function fittingBranch({ errors }: z.core.$ZodIssueInvalidUnion): readonly z.core.$ZodIssue[] | undefined {
+  return errors.find((issues) =>
+    issues.every(({ code, path }) => path.length > 0 || code !== 'invalid_type'),
+  );
 }
 
 /** A key that is missing because it is misspelt is told once, as the unknown key that it is. */
@@ -74,7 +86,7 @@ interface Explanation {
 
 function explain(root: ConfigNode, path: Path, issue: z.core.$ZodIssue): Explanation {
   const what = describe(path);
-  const node = find(root, path);
+  const node = nodeAt(root, path);
   const key = String(path.at(-1) ?? '');
   if (node === undefined) {
     const hint = ADVICE.get(key);
@@ -114,6 +126,7 @@ function explain(root: ConfigNode, path: Path, issue: z.core.$ZodIssue): Explana
 }
 
 function wantedType(issue: z.core.$ZodIssueInvalidType | z.core.$ZodIssueInvalidUnion, key: string): string {
+  if (key === 'squash') return 'true, false or a mapping with "from"';
   if (issue.code === 'invalid_union') return 'a text or a list of texts';
   if (key === 'no_cache' || key === 'keep') return 'true or false';
   return TYPES[issue.expected] ?? issue.expected;
@@ -146,7 +159,8 @@ export function describe(path: Path): string {
   return path.length <= 2 ? own : `${own} of ${describe(path.slice(0, -1))}`;
 }
 
-function find(root: ConfigNode, path: Path): ConfigNode | undefined {
+/** A text counts as a list of itself. */
+export function nodeAt(root: ConfigNode, path: Path): ConfigNode | undefined {
   let node: ConfigNode | undefined = root;
   for (const part of path) {
     if (node?.kind === 'map') node = node.entries.get(String(part))?.value;
@@ -159,7 +173,7 @@ function find(root: ConfigNode, path: Path): ConfigNode | undefined {
 
 /** Where to point for the value at a path: at a text itself, at the key of all else, at the parent when it is absent. */
 export function rangeOf(root: ConfigNode, path: Path): Range {
-  const node = find(root, path);
+  const node = nodeAt(root, path);
   if (node?.kind === 'text') return node.range;
   return keyRange(root, path);
 }
@@ -168,7 +182,7 @@ export function rangeOf(root: ConfigNode, path: Path): Range {
 export function keyRange(root: ConfigNode, path: Path): Range {
   const last = path.at(-1);
   if (last === undefined) return [root.range[0], root.range[0] + 1];
-  const parent = find(root, path.slice(0, -1));
+  const parent = nodeAt(root, path.slice(0, -1));
   if (parent?.kind === 'map') {
     const entry = parent.entries.get(String(last));
     if (entry !== undefined) return entry.key;

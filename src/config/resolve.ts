@@ -1,6 +1,7 @@
 /** Checked steps to a plan: who depends on whom, in which order, what stays. */
 import type { Plan, PlannedStep, StepReference } from '../core/plan.js';
 import { UsageError } from '../core/errors.js';
+import { afterBuild, plannedBase, warnOfCleanup } from './after-build.js';
 import { DockerfileReader, given, type FindImageReferences, type StepFiles } from './dockerfiles.js';
 import { closure, findCycles, topologicalOrder, type Dependencies } from './graph.js';
 import { describe, keyRange, rangeOf, type Checked } from './issues.js';
@@ -85,6 +86,7 @@ function resolveStep(
     }
   });
   warnOfHostCommand(step, checked, options);
+  warnOfCleanup(step, checked, options.noCleanup);
   const args = buildArgs(step, options);
   const files = reader.read(step, args);
   const references: StepReference[] = [];
@@ -188,7 +190,6 @@ function planned(
   const target = given(config.target);
   const command = given(config.command);
   const afterBuildCommand = options.allowAfterBuildCommands ? given(config.after_build_command) : undefined;
-  const commands = options.noCleanup ? [] : (config.cleanup?.commands ?? []);
   return {
     label,
     imageName: `${image.repository}:${image.tag}`,
@@ -204,7 +205,8 @@ function planned(
     args,
     noCache: options.noCache || (config.no_cache ?? false),
     artifacts: config.artifacts ?? [],
-    ...(commands.length > 0 && { cleanup: { commands } }),
+    base: plannedBase(files.base, references),
+    ...afterBuild(config, options.noCleanup),
     secrets: Array.from(config.secrets ?? [], ([name, secret]) => ({ name, ...secret })),
     ...(command !== undefined && { command }),
     ...(afterBuildCommand !== undefined && { afterBuildCommand }),

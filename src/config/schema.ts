@@ -1,6 +1,6 @@
 /** The shape of a build file, in one place: checking, types and the JSON Schema for editors all come from here. */
 import { z } from 'zod';
-import { SCHEMA_VERSIONS } from '../core/plan.js';
+import { SCHEMA_VERSIONS, type SquashScope } from '../core/plan.js';
 import { parseArtifact } from './artifact.js';
 
 /** What editors see where it differs from what is checked: they read `1.10` as a number, we as its source text. */
@@ -18,19 +18,21 @@ const looseText = z
   .preprocess((value) => value ?? '', z.string())
   .register(editorShapes, { shape: () => ({ type: [...SCALAR, 'null'] }) });
 
+const flagShape: JsonSchema = { enum: [true, false, ...['true', 'false', 'yes', 'no', 'on', 'off']] };
+
 /** YAML 1.1 took all of these for booleans, and files of old rely on it. */
+function parseFlag(value: string, context: z.core.$RefinementCtx, hint?: string): boolean {
+  const word = value.toLowerCase();
+  if (TRUE.includes(word)) return true;
+  if (FALSE.includes(word)) return false;
+  context.addIssue({ code: 'custom', message: `must be true or false, not "${value}"`, params: { hint } });
+  return z.NEVER;
+}
+
 const flag = z
   .string()
-  .transform((value, context) => {
-    const word = value.toLowerCase();
-    if (TRUE.includes(word)) return true;
-    if (FALSE.includes(word)) return false;
-    context.addIssue({ code: 'custom', message: `must be true or false, not "${value}"` });
-    return z.NEVER;
-  })
-  .register(editorShapes, {
-    shape: () => ({ enum: [true, false, ...['true', 'false', 'yes', 'no', 'on', 'off']] }),
-  });
+  .transform((value, context) => parseFlag(value, context))
+  .register(editorShapes, { shape: () => flagShape });
 
 /** A list whose only item may stand alone. */
 function list<Item extends z.ZodType>(item: Item) {
@@ -70,12 +72,53 @@ const secret = z.strictObject({
   value: text.describe('A path (file), or the part of the variable name after HABITUS_ (env)'),
 });
 
+/** Docker runs the image's own command where a list is empty: what nobody asked for. */
+const programWithArguments = z.array(text).superRefine(([program = ''], context) => {
+  if (program !== '') return;
+  const hint = 'begin it with a program of the image, e.g. [/bin/rm, -rf, /tmp/x]';
+  context.addIssue({ code: 'custom', message: 'names no program', params: { hint } });
+});
+
+const noNetwork = z
+  .string()
+  .transform((value, context) => {
+    if (value === '') return null;
+    if (value === 'none') return value;
+    const hint = 'leave it out for the network of RUN';
+    context.addIssue({ code: 'custom', message: `must be none, not "${value}"`, params: { hint } });
+    return z.NEVER;
+  })
+  .register(editorShapes, { shape: () => ({ enum: ['none'] }) });
+
 const cleanup = z.strictObject({
   commands: z
-    .array(z.union([text, z.array(text)]))
+    .array(z.union([text, programWithArguments]))
     .nullish()
     .describe("Run in the image before it is squashed: a text by the image's SHELL, a list as it is"),
+  user: text
+    .nullish()
+    .describe("Whom the commands run as; default: the image's USER; since version 2026-11-22"),
+  network: noNetwork
+    .nullish()
+    .describe('none: no network for the commands; default: that of RUN; since version 2026-11-22'),
 });
+
+const SQUASH_SCOPES = ['base', 'scratch'] as const satisfies readonly SquashScope[];
+
+const squashMapping = z.strictObject({
+  from: z.enum(SQUASH_SCOPES).describe("base: above the FROM of the step's last stage; scratch: everything"),
+});
+
+/** An empty text must not mean false here: that would leave in the image what cleanup removes. */
+const squash = z
+  .union([
+    z.string().transform((value, context) => {
+      if (value === '') return null;
+      return parseFlag(value, context, 'write "true", "false", "{ from: base }" or "{ from: scratch }"');
+    }),
+    squashMapping.transform(({ from }) => from),
+  ])
+  .register(editorShapes, { shape: () => ({ anyOf: [flagShape, inEditors(squashMapping)] }) });
 
 export const stepSchema = z.strictObject({
   name: text.describe('The image that the step builds: NAME[:TAG]'),
@@ -91,6 +134,9 @@ export const stepSchema = z.strictObject({
     .nullish()
     .describe('SOURCE[:DEST]: what dependents get; SOURCE in the image, DEST a folder in their contexts'),
   cleanup: cleanup.nullish().describe('What must not stay in the image'),
+  squash: squash
+    .nullish()
+    .describe('Make one layer of all above the base; default: with cleanup; since version 2026-11-22'),
   depends_on: list(text).nullish().describe('Labels or image names of the steps to wait for'),
   command: text.nullish().describe("Run in a container of the step's image after it is built"),
   after_build_command: text.nullish().describe('Run on the host; only with --after-build-commands'),
@@ -133,6 +179,7 @@ export function knownKeys(path: readonly (string | number)[]): readonly string[]
     case 3:
       return Object.keys(stepSchema.shape);
     case 4:
+      if (key === 'squash') return Object.keys(squashMapping.shape);
       return key === 'cleanup' ? Object.keys(cleanup.shape) : [];
     case 5:
       return key === 'secrets' ? Object.keys(secret.shape) : [];

@@ -1,7 +1,7 @@
 /** The steps of a build file, each checked on its own: sound keys of a faulty step still take part in later checks. */
-import type { SchemaVersion } from '../core/plan.js';
+import { SCHEMA_VERSIONS, type SchemaVersion } from '../core/plan.js';
 import { imageKey, parseImageName, withUid, type ImageName } from './image-name.js';
-import { describe, keyRange, rangeOf, reportIssues, toPlain, type Checked } from './issues.js';
+import { describe, keyRange, nodeAt, rangeOf, reportIssues, toPlain, type Checked } from './issues.js';
 import { fileSchema, partialStepSchema, stepSchema, type PartialStepConfig } from './schema.js';
 import type { Range } from './source.js';
 import { didYouMean } from './suggest.js';
@@ -73,11 +73,7 @@ function checkStep(
     );
   }
   const config = checkConfig(checked, label, value);
-  if (version === '2016-02-13' && config.secrets) {
-    const range = keyRange(root, stepPath(label, 'secrets'));
-    const message = `"secrets" of ${describe(stepPath(label))} needs version 2016-03-14`;
-    problems.add(source.error(message, range, 'write "version: 2016-03-14"'));
-  }
+  checkVersion(checked, label, version);
   checkSecretNames(checked, label, config);
   const { name } = config;
   if (name === undefined) return { label, config };
@@ -102,6 +98,26 @@ function checkConfig(checked: Checked, label: string, node: ConfigNode): Partial
     if (Object.hasOwn(stepSchema.shape, key) && !faulty.has(key)) sound[key] = toPlain(entry.value);
   }
   return partialStepSchema.parse(sound);
+}
+
+/** Keys of a step that came after the first version. */
+const NEWER_KEYS: readonly { readonly keys: readonly string[]; readonly since: SchemaVersion }[] = [
+  { keys: ['secrets'], since: '2016-03-14' },
+  { keys: ['cleanup', 'user'], since: '2026-11-22' },
+  { keys: ['cleanup', 'network'], since: '2026-11-22' },
+  { keys: ['squash'], since: '2026-11-22' },
+];
+
+/** By what is written: a faulty value of a key that is too new is told as both at once. */
+function checkVersion({ root, problems, source }: Checked, label: string, version: SchemaVersion): void {
+  for (const { keys, since } of NEWER_KEYS) {
+    if (SCHEMA_VERSIONS.indexOf(version) >= SCHEMA_VERSIONS.indexOf(since)) continue;
+    const path = stepPath(label, ...keys);
+    const node = nodeAt(root, path);
+    if (node === undefined || node.kind === 'empty' || (node.kind === 'text' && node.text === '')) continue;
+    const message = `${describe(path)} needs version ${since}`;
+    problems.add(source.error(message, keyRange(root, path), `write "version: ${since}"`));
+  }
 }
 
 /** The names become the last part of a URL. */

@@ -30,8 +30,11 @@ export interface PlannedStep {
   readonly args: Readonly<Record<string, string>>;
   readonly noCache: boolean;
   readonly artifacts: readonly ArtifactSpec[];
+  readonly base: PlannedBase;
   /** Absent when the step has none, or with `--no-cleanup`. */
   readonly cleanup?: CleanupSpec;
+  /** Absent: the layers stay as they were built. */
+  readonly squash?: SquashScope;
   readonly secrets: readonly SecretSpec[];
   /** Shell command line, run in a container of the step's image. */
   readonly command?: string;
@@ -69,7 +72,21 @@ export interface ArtifactSpec {
 export interface CleanupSpec {
   /** In order; a string goes through the image's SHELL, a list is executed as it is. */
   readonly commands: readonly (string | readonly string[])[];
+  /** `USER` of the commands; absent: the image's. */
+  readonly user?: string;
+  /** Absent: the network of RUN. */
+  readonly network?: 'none';
 }
+
+/** What becomes one layer: all above the step's base image, or everything. */
+export type SquashScope = 'base' | 'scratch';
+
+/** What a step's image is built on: the FROM of its last stage, followed through stages of the same file. */
+export type PlannedBase =
+  | { readonly kind: 'scratch' }
+  | { readonly kind: 'step'; readonly label: string }
+  /** As the Dockerfile names it, variables expanded. */
+  | { readonly kind: 'image'; readonly reference: string };
 
 export interface SecretSpec {
   readonly name: string;
