@@ -37,6 +37,12 @@ export class Images {
       endpoint.kind === 'unix' ? { socketPath: endpoint.path } : { host: endpoint.host, port: endpoint.port };
   }
 
+  /** The engine's major version, e.g. 28. */
+  async majorVersion(): Promise<number> {
+    const { Version } = await this.#json<{ readonly Version: string }>('/version');
+    return Number.parseInt(Version, 10);
+  }
+
   /** The image ID, or `undefined`. */
   async idOf(reference: string): Promise<string | undefined> {
     return (await this.inspect(reference))?.Id;
