@@ -50,6 +50,8 @@ export interface ImageArchive extends AsyncDisposable {
   readonly baseLayers: number;
   /** `repository:tag`. */
   readonly tags: readonly string[];
+  /** All images of the archive, this one among them. */
+  readonly images: readonly ListedImage[];
   /** Its OCI manifest, where the archive has one: the containerd store's always do. */
   readonly manifest: LocatedManifest | undefined;
   /** What the archive has and the new image will not, e.g. `the attestation sha256:…`. */
@@ -74,9 +76,11 @@ export async function listImages(stream: Readable, signal: AbortSignal): Promise
   const reading = { spool, budget: new ExpansionBudget(), keep: (): Keep => 'nothing' };
   const files = await readArchive(stream, reading, signal);
   const { images } = await locateImages(files, spool);
-  return images.map(({ config, configDigest, facts, tags }) => {
-    return { config, configDigest, diffIds: facts.diffIds, tags };
-  });
+  return images.map(listed);
+}
+
+function listed({ config, configDigest, facts, tags }: LocatedImage): ListedImage {
+  return { config, configDigest, diffIds: facts.diffIds, tags };
 }
 
 /**
@@ -102,6 +106,7 @@ export async function spoolImageArchive(
       layers: layersOf(image, files, expected),
       baseLayers: expected.baseLayers,
       tags: image.tags,
+      images: images.map(listed),
       manifest: image.manifest,
       dropped,
       spool,
