@@ -21,6 +21,8 @@ export interface MergePlan {
   readonly marks: number;
   /** Paths that some layer above the base had, and the merged one has not. */
   readonly removed: number;
+  /** The lowest layer above the base that has such a path, counted from 0; -1 where there is none. */
+  readonly removedFrom: number;
 }
 
 /** Blocks that are in no layer. */
@@ -80,12 +82,19 @@ class Planner {
     await this.#made.flush();
     release(this.#firsts);
     let removed = 0;
-    for (let node = 0; node < tree.size; node++) if (upper.isRemoved(node)) removed += 1;
+    let removedFrom = NONE;
+    for (let node = 0; node < tree.size; node++) {
+      if (!upper.isRemoved(node)) continue;
+      removed += 1;
+      const layer = upper.firstLayer(node);
+      if (removedFrom === NONE || layer < removedFrom) removedFrom = layer;
+    }
     return {
       segments: this.#segments,
       entries: this.#entries,
       marks: this.#marks,
       removed,
+      removedFrom,
     };
   }
 

@@ -34,6 +34,7 @@ export function layLayers(archive: ImageArchive): LayeredTree {
   const entries = new EntryTable(sum(above.map(({ log }) => log.count)));
   for (const [index, { diffId, log, start }] of above.entries()) {
     if (start === undefined) throw new Error('A layer above the base was not spooled');
+    upper.beginLayer(index);
     const problem = layUpper(upper, tree, entries, log, start / BLOCK);
     if (problem) throw layerError(problem, baseLayers + index + 1, layers.length, diffId);
   }

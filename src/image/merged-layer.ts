@@ -23,6 +23,8 @@ export interface MergeStats {
   readonly bytes: number;
   /** Paths that some layer above the base had and the merged one has not. */
   readonly removed: number;
+  /** The lowest layer that has such a path, counted from 0 above the base; -1 where there is none. */
+  readonly removedFrom: number;
 }
 
 /** Lives as long as its archive. */
@@ -59,6 +61,7 @@ export async function mergeLayers(archive: ImageArchive): Promise<MergedLayer> {
       marks: plan.marks,
       bytes: size,
       removed: plan.removed,
+      removedFrom: plan.removedFrom,
     },
     chunks,
     stream: (signal) => Readable.from(chunks(signal), { objectMode: false, signal }),

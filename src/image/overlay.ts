@@ -14,8 +14,6 @@ const MADE = 5;
 const STATE = 7;
 /** Of a folder: nothing of the layers below is seen in it. */
 const OPAQUE = 8;
-/** Some layer had an entry here. */
-const SEEN = 16;
 
 const NONE = -1;
 
@@ -32,13 +30,22 @@ export class Overlay {
   #states: Uint8Array;
   /** The winning entry of each path. */
   #entries: Int32Array;
+  /** The lowest layer that had an entry here, counted from 1; 0: none had. */
+  #firsts: Uint16Array;
+  #layer = 1;
 
   constructor(tree: PathTree) {
     this.#tree = tree;
     this.#states = new Uint8Array(tree.size);
     this.#entries = new Int32Array(tree.size);
+    this.#firsts = new Uint16Array(tree.size);
     this.#fit();
     this.#set(0, IMPLICIT);
+  }
+
+  /** What is put from now on is of this layer, counted from 0; layers come in their order. */
+  beginLayer(index: number): void {
+    this.#layer = index + 1;
   }
 
   state(node: number): PathState {
@@ -64,7 +71,12 @@ export class Overlay {
 
   /** Whether a layer had an entry here and none is left. */
   isRemoved(node: number): boolean {
-    return ((this.#states[node] ?? 0) & SEEN) !== 0 && !this.exists(node);
+    return (this.#firsts[node] ?? 0) > 0 && !this.exists(node);
+  }
+
+  /** The lowest layer that had an entry here; -1 where none had. */
+  firstLayer(node: number): number {
+    return (this.#firsts[node] ?? 0) - 1;
   }
 
   isFolder(node: number): boolean {
@@ -81,14 +93,16 @@ export class Overlay {
     const node = this.#reach(path);
     const state = this.#state(node);
     const opaque = state === WHITEOUT || state === LEAF ? OPAQUE : (this.#states[node] ?? 0) & OPAQUE;
-    this.#set(node, FOLDER | opaque | SEEN);
+    this.#set(node, FOLDER | opaque);
+    this.#see(node);
     this.#entries[node] = entry;
   }
 
   putLeaf(path: string, entry: number): void {
     const node = this.#reach(path);
     this.#dropChildren(node);
-    this.#set(node, LEAF | SEEN);
+    this.#set(node, LEAF);
+    this.#see(node);
     this.#entries[node] = entry;
   }
 
@@ -109,6 +123,7 @@ export class Overlay {
   release(): void {
     release(this.#states);
     release(this.#entries);
+    release(this.#firsts);
   }
 
   /** The node of a path, all its parents being folders; engines, too, make the parents that an archive lacks. */
@@ -150,9 +165,12 @@ export class Overlay {
     return (this.#states[node] ?? 0) & STATE;
   }
 
-  /** What was seen stays so. */
   #set(node: number, state: number): void {
-    this.#states[node] = state | ((this.#states[node] ?? 0) & SEEN);
+    this.#states[node] = state;
+  }
+
+  #see(node: number): void {
+    this.#firsts[node] ||= this.#layer;
   }
 
   /** The tree grows by itself, the overlays after it. */
@@ -161,5 +179,6 @@ export class Overlay {
     const capacity = Math.max(this.#tree.capacity, grown(this.#states.length));
     this.#states = extended(this.#states, new Uint8Array(capacity));
     this.#entries = extended(this.#entries, new Int32Array(capacity));
+    this.#firsts = extended(this.#firsts, new Uint16Array(capacity));
   }
 }

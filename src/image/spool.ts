@@ -54,6 +54,8 @@ export interface ImageArchive extends AsyncDisposable {
   readonly images: readonly ListedImage[];
   /** Its OCI manifest, where the archive has one: the containerd store's always do. */
   readonly manifest: LocatedManifest | undefined;
+  /** All images that the archive holds, this one included: more than one where several names were saved at once. */
+  readonly images: readonly ListedImage[];
   /** What the archive has and the new image will not, e.g. `the attestation sha256:…`. */
   readonly dropped: readonly string[];
   readonly spool: SpoolFile;
@@ -93,6 +95,12 @@ export async function spoolImageArchive(
   signal: AbortSignal,
   options: SpoolOptions = {},
 ): Promise<ImageArchive> {
+  const { diffIds, baseLayers } = expected;
+  if (baseLayers > diffIds.length)
+    throw new ImageError(
+      'mismatch',
+      `The image has ${diffIds.length} layers, fewer than its base's ${baseLayers}`,
+    );
   const spool = await SpoolFile.open();
   try {
     const reading = { spool, budget: new ExpansionBudget(options.limit), keep: keeper(expected, options) };
@@ -104,10 +112,11 @@ export async function spoolImageArchive(
       config: image.config,
       configDigest: image.configDigest,
       layers: layersOf(image, files, expected),
-      baseLayers: expected.baseLayers,
+      baseLayers,
       tags: image.tags,
       images: images.map(listed),
       manifest: image.manifest,
+      images: images.map(listed),
       dropped,
       spool,
       [Symbol.asyncDispose]: () => spool[Symbol.asyncDispose](),
