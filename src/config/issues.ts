@@ -147,6 +147,7 @@ const ADVICE: ReadonlyMap<string, string> = new Map([
   ['version', 'add "version: 2016-03-14" below "build:"'],
   ['build', 'a build file begins with "build:", and has "version" and "steps" in it'],
   ['', 'a build file begins with "build:", and has "version" and "steps" in it'],
+  ['from', 'write "{ from: base }" or "{ from: scratch }"'],
   ['steps', 'add "steps:" with a label for each step'],
 ]);
 

@@ -304,11 +304,11 @@ test('an unknown --step is refused with the nearest one', async () => {
   });
 });
 
-test('--no-cleanup leaves cleanup out, --no-cache sets it for every step', async () => {
-  const file = steps('a: { name: app, cleanup: { commands: [x] } }');
-  expect((await loadStep(file)).cleanup).toEqual({ commands: ['x'] });
-  const loaded = await loadStep(file, { noCleanup: true, noCache: true });
-  expect([loaded.cleanup, loaded.noCache]).toEqual([undefined, true]);
+test('no_cache holds for its step, --no-cache for every one', async () => {
+  const file = steps('a: { name: a, no_cache: true }\nb: { name: b }');
+  const cached = ({ plan }: LoadedPlan): boolean[] => plan.steps.map(({ noCache }) => !noCache);
+  expect(cached(await load(file))).toEqual([false, true]);
+  expect(cached(await load(file, { noCache: true }))).toEqual([false, false]);
 });
 
 test('after_build_command is left out with a warning unless it is allowed', async () => {
@@ -350,15 +350,15 @@ toString: { name: constructor, depends_on: [constructor] }
     "build.yml:4:21: error: unknown key "__proto__" in step "a"
       4 |     a: { name: app, __proto__: x, toString: y, hasOwnProperty: z }
         |                     ^~~~~~~~~
-        = known here: name, context, dockerfile, target, args, no_cache, secrets, artifacts, cleanup, depends_on, command, after_build_command, keep
+        = known here: name, context, dockerfile, target, args, no_cache, secrets, artifacts, cleanup, squash, depends_on, command, after_build_command, keep
     build.yml:4:35: error: unknown key "toString" in step "a"
       4 |     a: { name: app, __proto__: x, toString: y, hasOwnProperty: z }
         |                                   ^~~~~~~~
-        = known here: name, context, dockerfile, target, args, no_cache, secrets, artifacts, cleanup, depends_on, command, after_build_command, keep
+        = known here: name, context, dockerfile, target, args, no_cache, secrets, artifacts, cleanup, squash, depends_on, command, after_build_command, keep
     build.yml:4:48: error: unknown key "hasOwnProperty" in step "a"
       4 |     a: { name: app, __proto__: x, toString: y, hasOwnProperty: z }
         |                                                ^~~~~~~~~~~~~~
-        = known here: name, context, dockerfile, target, args, no_cache, secrets, artifacts, cleanup, depends_on, command, after_build_command, keep"
+        = known here: name, context, dockerfile, target, args, no_cache, secrets, artifacts, cleanup, squash, depends_on, command, after_build_command, keep"
   `);
 });
 

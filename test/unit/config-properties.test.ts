@@ -3,6 +3,13 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { stringify } from 'yaml';
+import type {
+  CleanupSpec,
+  PlannedBase,
+  PlannedDockerfile,
+  PlannedStep,
+  SquashScope,
+} from '../../src/core/plan.js';
 import { ConfigError } from '../../src/config/diagnostic.js';
 import { loadPlan } from '../../src/config/load.js';
 import { renderDiagnostic } from '../../src/config/render.js';
@@ -98,6 +105,7 @@ const label = fc
   .filter((text) => !/\p{Cc}|_env\(/u.test(text));
 const value = fc.string({ unit: 'grapheme', maxLength: 12 }).filter((text) => !text.includes('_env('));
 const filled = value.filter((text) => text !== '');
+const list = fc.tuple(filled, fc.array(value, { maxLength: 2 })).map(([program, rest]) => [program, ...rest]);
 const path = fc.array(
   fc.stringMatching(/^[a-z. -]{1,6}$/).filter((name) => !/^\.{1,2}$/.test(name)),
   { minLength: 1, maxLength: 3 },
@@ -108,7 +116,11 @@ interface Draft {
   readonly needs: readonly number[];
   readonly args: readonly (readonly [string, string])[];
   readonly artifacts: readonly { readonly source: string; readonly destination: string }[];
-  readonly cleanup: readonly (string | readonly string[])[];
+  readonly cleanup: CleanupSpec;
+  readonly squash: false | SquashScope | undefined;
+  /** A step by its index. */
+  readonly base: Exclude<PlannedBase, { kind: 'step' }> | { readonly kind: 'step'; readonly of: number };
+  readonly throughStage: boolean;
   readonly secrets: readonly {
     readonly name: string;
     readonly type: 'file' | 'env';
@@ -136,7 +148,21 @@ const drafts: fc.Arbitrary<readonly Draft[]> = fc
             }),
             { maxLength: 3 },
           ),
-          cleanup: fc.array(fc.oneof(filled, fc.array(value, { maxLength: 3 })), { maxLength: 3 }),
+          cleanup: fc.record(
+            {
+              commands: fc.array(fc.oneof(filled, list), { maxLength: 3 }),
+              user: filled,
+              network: fc.constant('none' as const),
+            },
+            { requiredKeys: ['commands'] },
+          ),
+          squash: fc.constantFrom(undefined, false as const, 'base' as const, 'scratch' as const),
+          base: fc.oneof(
+            fc.constant({ kind: 'scratch' } as const),
+            fc.constant({ kind: 'image', reference: 'debian:12' } as const),
+            ...(index === 0 ? [] : [fc.nat(index - 1).map((of) => ({ kind: 'step', of }) as const)]),
+          ),
+          throughStage: fc.boolean(),
           secrets: fc.uniqueArray(
             fc.record({
               name: label.filter((text) => !text.includes('/')),
@@ -161,11 +187,13 @@ function written(all: readonly Draft[]): string {
       draft.label,
       {
         name: `image-${String(index)}`,
+        dockerfile: `${String(index)}.df`,
         args: new Map(draft.args),
         artifacts: draft.artifacts.map(({ source, destination }) =>
           destination === '' ? source : `${source}:${destination}`,
         ),
-        cleanup: { commands: draft.cleanup },
+        cleanup: draft.cleanup,
+        ...(draft.squash !== undefined && { squash: draft.squash !== false && { from: draft.squash } }),
         secrets: new Map(draft.secrets.map(({ name, ...rest }) => [name, rest])),
         depends_on: draft.needs.map((of) => all[of]?.label),
         no_cache: draft.noCache,
@@ -178,6 +206,47 @@ function written(all: readonly Draft[]): string {
   return stringify({ build: { version: '2026-11-22', steps: stepMap } });
 }
 
+/** A stage name that no target is equal to: targets are shorter. */
+const STAGE = 'another-stage-of-the-file';
+
+function imageOf(base: Draft['base']): string {
+  switch (base.kind) {
+    case 'scratch':
+      return 'scratch';
+    case 'image':
+      return base.reference;
+    case 'step':
+      return `image-${String(base.of)}`;
+  }
+}
+
+function dockerfileOf({ base, throughStage }: Draft): string {
+  const image = imageOf(base);
+  return throughStage ? `FROM ${image} AS ${STAGE}\nFROM ${STAGE}\n` : `FROM ${image}\n`;
+}
+
+/** What comes of the keys about the finished image. */
+function plannedAfterBuild({ cleanup, squash }: Draft): Pick<PlannedStep, 'cleanup' | 'squash'> {
+  const cleans = cleanup.commands.length > 0;
+  const scope = squash ?? (cleans && 'base');
+  return { ...(cleans && { cleanup }), ...(scope !== false && { squash: scope }) };
+}
+
+/** What comes of FROM and depends_on. */
+function plannedOn(
+  { base, needs }: Draft,
+  labelOf: (index: number) => string,
+): Pick<PlannedStep, 'base' | 'dependsOn'> & Pick<PlannedDockerfile, 'references'> {
+  if (base.kind !== 'step') return { base, dependsOn: needs.map(labelOf), references: [] };
+  const label = labelOf(base.of);
+  const start = 'FROM '.length;
+  return {
+    base: { kind: 'step', label },
+    dependsOn: [...new Set([...needs, base.of])].toSorted((a, b) => a - b).map(labelOf),
+    references: [{ start, end: start + imageOf(base).length, label }],
+  };
+}
+
 /** Objects put keys that look like numbers first; the order of args and secrets means nothing. */
 function sorted<Item>(items: readonly Item[]): readonly Item[] {
   return items.toSorted((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
@@ -188,6 +257,8 @@ test('a plan written as YAML is the same plan when it is loaded', async () => {
   await fc.assert(
     fc.asyncProperty(drafts, async (all) => {
       await writeFile(join(folder, 'build.yml'), written(all));
+      for (const [index, draft] of all.entries())
+        await writeFile(join(folder, `${String(index)}.df`), dockerfileOf(draft));
       const { plan } = await loadPlan(options(folder));
       expect(
         plan.steps.map((step) => ({
@@ -196,25 +267,29 @@ test('a plan written as YAML is the same plan when it is loaded', async () => {
           secrets: sorted(step.secrets),
         })),
       ).toEqual(
-        all.map((draft, index) => ({
-          label: draft.label,
-          imageName: `image-${String(index)}:latest`,
-          dependsOn: draft.needs.map((of) => all[of]?.label),
-          context: folder,
-          dockerfile: {
-            path: join(folder, 'Dockerfile'),
-            content: Buffer.from('FROM scratch\n'),
-            references: [],
-          },
-          args: sorted(draft.args),
-          noCache: draft.noCache,
-          artifacts: draft.artifacts,
-          ...(draft.cleanup.length > 0 && { cleanup: { commands: draft.cleanup } }),
-          secrets: sorted(draft.secrets),
-          ...(draft.command !== undefined && { command: draft.command }),
-          ...(draft.target !== undefined && { target: draft.target }),
-          keep: draft.keep,
-        })),
+        all.map((draft, index) => {
+          const { base, dependsOn, references } = plannedOn(draft, (of) => all[of]?.label ?? '');
+          return {
+            label: draft.label,
+            imageName: `image-${String(index)}:latest`,
+            dependsOn,
+            context: folder,
+            dockerfile: {
+              path: join(folder, `${String(index)}.df`),
+              content: Buffer.from(dockerfileOf(draft)),
+              references,
+            },
+            args: sorted(draft.args),
+            noCache: draft.noCache,
+            artifacts: draft.artifacts,
+            base,
+            ...plannedAfterBuild(draft),
+            secrets: sorted(draft.secrets),
+            ...(draft.command !== undefined && { command: draft.command }),
+            ...(draft.target !== undefined && { target: draft.target }),
+            keep: draft.keep,
+          };
+        }),
       );
     }),
     { numRuns: 120 },

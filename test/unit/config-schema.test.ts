@@ -283,7 +283,7 @@ fourth:
     build.yml:15:7: error: unknown key "timeout" in step "web"
       15 |       timeout: 5
          |       ^~~~~~~
-         = known here: name, context, dockerfile, target, args, no_cache, secrets, artifacts, cleanup, depends_on, command, after_build_command, keep
+         = known here: name, context, dockerfile, target, args, no_cache, secrets, artifacts, cleanup, squash, depends_on, command, after_build_command, keep
     build.yml:16:7: error: "keep" of step "web" must be true or false, not a list
       16 |       keep: [true]
          |       ^~~~
