@@ -50,8 +50,6 @@ export interface ImageArchive extends AsyncDisposable {
   readonly baseLayers: number;
   /** `repository:tag`. */
   readonly tags: readonly string[];
-  /** All images of the archive, this one among them. */
-  readonly images: readonly ListedImage[];
   /** Its OCI manifest, where the archive has one: the containerd store's always do. */
   readonly manifest: LocatedManifest | undefined;
   /** All images that the archive holds, this one included: more than one where several names were saved at once. */
@@ -114,7 +112,6 @@ export async function spoolImageArchive(
       layers: layersOf(image, files, expected),
       baseLayers,
       tags: image.tags,
-      images: images.map(listed),
       manifest: image.manifest,
       images: images.map(listed),
       dropped,
