@@ -1,9 +1,10 @@
 /** From options to a connected engine: find it, agree on an API version, learn what it can do. */
+import type { IncomingMessage } from 'node:http';
 import type { Builder, Engine, EngineInfo } from '../core/ports.js';
 import { EngineError } from '../core/errors.js';
 import { resolveAddress, type ConnectOptions, type EngineAddress } from './address.js';
 import { DockerEngine } from './docker-engine.js';
-import { silent } from './explain.js';
+import { silent, unreachable } from './explain.js';
 import { Transport } from './transport.js';
 
 export type { ConnectOptions } from './address.js';
@@ -36,7 +37,7 @@ async function introduce(
   address: EngineAddress,
   signal: AbortSignal,
 ): Promise<EngineInfo> {
-  const ping = await transport.stream({ method: 'GET', path: '/_ping', signal, purpose: 'answer a ping' });
+  const ping = await firstAnswer(transport, address, signal);
   ping.resume();
   const offered = header(ping.headers['api-version']) ?? OLDEST_API;
   const apiVersion = olderOf(offered, NEWEST_API);
@@ -68,6 +69,19 @@ async function introduce(
       : 'graphdriver',
     builders: sessions ? buildersOf(header(ping.headers['builder-version']), os) : ['classic'],
   };
+}
+
+async function firstAnswer(
+  transport: Transport,
+  address: EngineAddress,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  try {
+    return await transport.stream({ method: 'GET', path: '/_ping', signal, purpose: 'answer a ping' });
+  } catch (error) {
+    const answered = !(error instanceof EngineError) || error.status !== undefined;
+    throw answered ? error : unreachable(address, error.cause);
+  }
 }
 
 /**

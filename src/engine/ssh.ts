@@ -60,7 +60,8 @@ class SshSocket extends Duplex {
       if (code === 0 || code === null) this.push(null);
       else this.destroy(new Error(`ssh exited with ${code}: ${this.#complaint.trim() || 'no output'}`));
     });
-    child.stdin.on('error', (error) => this.destroy(error));
+    // A broken pipe: the process has ended, and its own words are the better reason.
+    child.stdin.on('error', () => undefined);
     child.stdout.on('error', (error) => this.destroy(error));
     child.stdout.on('data', (chunk: Buffer) => {
       if (!this.push(chunk)) child.stdout.pause();
@@ -72,7 +73,9 @@ class SshSocket extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#child.stdin.write(chunk, done);
+    this.#child.stdin.write(chunk, (error) => {
+      if (!error) done();
+    });
   }
 
   override _final(done: () => void): void {
@@ -80,6 +83,8 @@ class SshSocket extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    const { stdin, stdout, stderr } = this.#child;
+    for (const stream of [stdin, stdout, stderr]) stream.destroy();
     this.#child.kill();
     done(error);
   }

@@ -109,8 +109,7 @@ describe('connecting', () => {
     const connecting = connect({ host: 'unix:///no/such.sock', env: {} }, new AbortController().signal);
     await expect(connecting).rejects.toMatchObject({
       name: 'EngineError',
-      message:
-        'The engine could not answer a ping: no answer at unix:///no/such.sock (--host): there is no such socket',
+      message: 'No Docker Engine answers at unix:///no/such.sock (--host): there is no such socket',
       hint: 'Is the engine running? Start it, or name another with --host or DOCKER_HOST.',
     });
   });
