@@ -1,5 +1,5 @@
-# The image of habitus itself. Run it with the engine's socket and the project mounted at the same path as on the host:
-#   docker run --rm -v /var/run/docker.sock:/var/run/docker.sock -v "$PWD:$PWD" -w "$PWD" habitus
+# The image of habitus itself. In a project's folder, with the socket of the engine that shall build:
+#   docker run --rm -v /var/run/docker.sock:/var/run/docker.sock -v "$PWD:/project:ro" habitus
 ARG NODE_IMAGE=node:22-alpine
 
 FROM ${NODE_IMAGE} AS build
@@ -8,12 +8,16 @@ COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
-RUN npm run build \
- && npm prune --omit=dev --no-audit --no-fund
+# The private engines of `npm start` are of no use in here, and nobody debugs here.
+RUN npm run build -- --sourceMap false --declaration false \
+ && npm prune --omit=dev --no-audit --no-fund \
+ && rm -rf dist/lab node_modules/.package-lock.json
 
 FROM ${NODE_IMAGE}
 COPY --from=build /habitus/package.json /habitus/
 COPY --from=build /habitus/node_modules /habitus/node_modules
 COPY --from=build /habitus/dist /habitus/dist
+COPY LICENSE /habitus/
 COPY bin/habitus.js /habitus/bin/
+WORKDIR /project
 ENTRYPOINT ["node", "/habitus/bin/habitus.js"]
