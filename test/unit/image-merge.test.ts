@@ -41,7 +41,7 @@ describe('a merged layer', () => {
           expect(tree([...base, bytes]).lines()).toEqual(tree(layers).lines());
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: 300 },
     );
   });
 
@@ -61,7 +61,7 @@ describe('a merged layer', () => {
         for (const content of contents(stack))
           if (!alive.includes(content)) expect(merged).not.toContain(content);
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 
@@ -74,7 +74,7 @@ describe('a merged layer', () => {
         expect(stats.marks).toBe(0);
         expect(bytes.toString('latin1')).not.toContain('.wh.');
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
