@@ -8,10 +8,11 @@ COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
-# The private engines of `npm start` are of no use in here, and nobody debugs here.
+# The private engines of `npm start` are of no use in here; types and source maps are for who programs.
 RUN npm run build -- --sourceMap false --declaration false \
  && npm prune --omit=dev --no-audit --no-fund \
- && rm -rf dist/lab node_modules/.package-lock.json
+ && rm -rf dist/lab \
+ && find node_modules -type f \( -name '*.ts' -o -name '*.cts' -o -name '*.mts' -o -name '*.map' \) -delete
 
 FROM ${NODE_IMAGE}
 COPY --from=build /habitus/package.json /habitus/
