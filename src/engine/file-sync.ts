@@ -12,7 +12,8 @@ type Call = ServerDuplexStream<Packet, Packet>;
 
 /** Files sent at the same time: hides the time that opening small ones takes. */
 const PARALLEL = 8;
-const LARGEST_PIECE = 1 << 20;
+/** Each is copied twice on its way out: larger copies are collected later. */
+const LARGEST_PIECE = 1 << 17;
 
 /**
  * @param folders by the names that builds ask for, `context` and `dockerfile`

@@ -10,7 +10,8 @@ import { ContextError, TarError } from './errors.js';
 import { shown } from './paths.js';
 import { TarScanner, type RawEntry } from './raw.js';
 
-const CHUNK = 1 << 20;
+/** Larger ones pile up before the garbage collector takes notice: with 1 MiB the process grew by 40 MB more. */
+const CHUNK = 1 << 17;
 
 /** Files taken out of an image. Its owner disposes it; until then it holds disk space and one descriptor. */
 export interface Artifact extends AsyncDisposable {
