@@ -42,6 +42,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
       keepArtifacts: options.keepArtifacts ?? false,
       network: options.network ?? 'default',
       limits: options.limits ?? {},
+      keepBuildCache: options.keepBuildCache ?? false,
       removeContainers: options.removeContainers ?? true,
       removal: { force: options.forceRemoveImages ?? false, noPrune: options.noPruneImages ?? false },
     };

@@ -68,6 +68,7 @@ function buildOptions(flags: FlagValues): BuildOptions {
     uid: flags.uid,
     noCache: flags['no-cache'],
     noCleanup: flags['no-cleanup'],
+    keepBuildCache: flags['keep-build-cache'],
     keepAll: flags['keep-all'],
     keepArtifacts: flags['keep-artifacts'],
     steps: flags.step,

@@ -41,6 +41,10 @@ export const FLAGS = {
   }),
   'no-cache': toggle({ group: 'manner', help: 'use no build cache' }),
   'no-cleanup': toggle({ group: 'manner', help: 'skip the cleanup commands and the squash' }),
+  'keep-build-cache': toggle({
+    group: 'manner',
+    help: "keep BuildKit's cache of what a squash removed",
+  }),
   'after-build-commands': toggle({
     group: 'manner',
     help: 'allow after_build_command, which runs on this machine',

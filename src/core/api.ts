@@ -39,6 +39,8 @@ export interface BuildOptions {
   readonly jobs?: number;
   /** After a failure, still build what does not depend on the failed step. */
   readonly keepGoing?: boolean;
+  /** Leave BuildKit's cache of what a squash removed: later builds are faster, but the removed files stay in it. */
+  readonly keepBuildCache?: boolean;
   readonly builder?: 'auto' | 'classic' | 'buildkit';
   /** Network mode of RUN; default `default`. */
   readonly network?: string;

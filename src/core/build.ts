@@ -17,6 +17,7 @@ export interface BuildSettings {
   readonly network: string;
   readonly limits: Limits;
   readonly removeContainers: boolean;
+  readonly keepBuildCache: boolean;
   readonly removal: ImageRemoval;
 }
 

@@ -1,6 +1,6 @@
 /** What a build tells the world while it runs: plain data, folded by reporters. One closed union. */
 
-export type StepPhase = 'build' | 'cleanup' | 'artifacts' | 'command' | 'after_build_command';
+export type StepPhase = 'build' | 'cleanup' | 'squash' | 'artifacts' | 'command' | 'after_build_command';
 
 /** How one step ended. `skipped`: never started; `cancelled`: stopped while it was working. */
 export type StepStatus = 'succeeded' | 'failed' | 'cancelled' | 'skipped';
@@ -29,6 +29,17 @@ export type BuildEvent = { /** Milliseconds since the epoch. */ readonly at: num
       readonly stream: 'stdout' | 'stderr';
       /** One line without its line break; may hold control characters, which reporters must make harmless. */
       readonly line: string;
+    }
+  | {
+      readonly type: 'squashed';
+      readonly step: string;
+      /** All layers of the image, and bytes of those above the base. */
+      readonly layersBefore: number;
+      readonly layersAfter: number;
+      readonly bytesBefore: number;
+      readonly bytesAfter: number;
+      /** Paths that a layer had and the image no longer has. */
+      readonly pathsRemoved: number;
     }
   | {
       readonly type: 'step-finished';

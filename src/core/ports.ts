@@ -59,9 +59,19 @@ export interface ImageDescription {
   /** `SHELL`, if the Dockerfile set one. */
   readonly shell?: readonly string[];
   readonly env: readonly string[];
+  /** The image it was made from, if the engine keeps that one too: the classic builder's intermediate images. */
+  readonly parent?: string;
+  /** Paths of `VOLUME`. */
+  readonly volumes: readonly string[];
   /** All its names `repository:tag`. */
   readonly names: readonly string[];
   readonly workingDir: string;
+}
+
+export interface ExecRequest {
+  readonly command: readonly string[];
+  /** Absent: the container's own. */
+  readonly user?: string;
 }
 
 export interface ContainerRequest {
@@ -72,6 +82,8 @@ export interface ContainerRequest {
   readonly entrypoint?: readonly string[];
   readonly command: readonly string[];
   readonly user?: string;
+  /** Keep standard input open and empty: a shell that reads it stays until the container is removed. */
+  readonly holdOpen?: boolean;
   readonly network: string;
   readonly limits: Limits;
   readonly labels: Readonly<Record<string, string>>;
@@ -84,8 +96,35 @@ export interface EngineContainer {
   archive(path: string, signal: AbortSignal): Promise<Readable>;
   /** Start it, pass its output line by line, resolve with its exit code. */
   run(onLine: (stream: 'stdout' | 'stderr', line: string) => void, signal: AbortSignal): Promise<number>;
+  /** Start it and let it work, for `exec`. */
+  start(signal: AbortSignal): Promise<void>;
+  /** Run a command in it while it works, pass its output line by line, resolve with its exit code. */
+  exec(
+    request: ExecRequest,
+    onLine: (stream: 'stdout' | 'stderr', line: string) => void,
+    signal: AbortSignal,
+  ): Promise<number>;
+  /** Stop it at once, then make an image of its file system under this name. */
+  commit(name: string, signal: AbortSignal): Promise<void>;
   /** Kill and remove it with its anonymous volumes; no error when it is gone already. */
   remove(): Promise<void>;
+}
+
+/** Images in and out of an engine as whole archives, and what the engine remembers of their making. */
+export interface ImageArchives {
+  /** Fetch an image from its registry, as `docker pull` does. */
+  pullImage(reference: string, signal: AbortSignal): Promise<void>;
+  /** The archive of these images, as `docker save` writes it; fails when it is cut off. */
+  saveImages(references: readonly string[], signal: AbortSignal): Promise<Readable>;
+  /** Learn the images of an archive. Whoever calls checks what has become of them: a load may fail silently. */
+  loadImages(archive: Readable, signal: AbortSignal): Promise<void>;
+  /**
+   * Remove BuildKit's cache of one instruction, of all that was built on it, and of context folders sent since then.
+   * @param createdBy as the image's history tells the instruction, e.g. `COPY key /root/key # buildkit`
+   * @param since milliseconds since the epoch: when the build that sent the context began
+   * @returns the number of records removed; 0 where there are none, as with the classic builder
+   */
+  forgetBuildCache(createdBy: string, since: number, signal: AbortSignal): Promise<number>;
 }
 
 /** Every call rejects with EngineError (or the signal's reason); no call leaves anything behind on abort. */
@@ -106,6 +145,7 @@ export interface Engine {
     reference: string,
     options?: { readonly force?: boolean; readonly noPrune?: boolean },
   ): Promise<void>;
+  readonly archives: ImageArchives;
   createContainer(request: ContainerRequest, signal: AbortSignal): Promise<EngineContainer>;
   /** IDs of all containers, running or not, with this label `key=value` or `key`. */
   listContainers(

@@ -57,6 +57,11 @@ export class Session {
     return tag;
   }
 
+  /** The name of a step's image after its cleanup, before its squash. */
+  cleanedTagOf(label: string): string {
+    return this.tagOf(label).replace(/:latest$/, ':cleaned');
+  }
+
   /** Create a container of this session; the caller removes it, and the session does where the caller could not. */
   createContainer(request: Omit<ContainerRequest, 'labels'>, signal: AbortSignal): Promise<EngineContainer> {
     return this.#engine.createContainer({ ...request, labels: { [SESSION_LABEL]: this.id } }, signal);

@@ -1,7 +1,8 @@
 /** Tells the events of one step, and turns a command's exit status into a failure with its last lines. */
 import { StepError } from './errors.js';
 import type { Emit, StepPhase } from './events.js';
-import type { BuilderEvent } from './ports.js';
+import type { BuilderEvent, ImageDescription } from './ports.js';
+import type { Squashed } from './squash.js';
 
 /** How many of the last lines of output a failure shows. */
 const LAST_LINES = 20;
@@ -33,6 +34,20 @@ export class StepReporter {
 
   notice(message: string, level: 'info' | 'warning' = 'warning'): void {
     this.#emit({ at: Date.now(), type: 'notice', level, step: this.#step, message });
+  }
+
+  squashed(built: ImageDescription, { layers, stats, dropped }: Squashed): void {
+    this.#emit({
+      at: Date.now(),
+      type: 'squashed',
+      step: this.#step,
+      layersBefore: built.layers.length,
+      layersAfter: layers,
+      bytesBefore: stats.bytesBefore,
+      bytesAfter: stats.bytes,
+      pathsRemoved: stats.removed,
+    });
+    for (const what of dropped) this.notice(`squash cannot keep ${what}`, 'info');
   }
 
   /** @param asWritten turns a text about the built Dockerfile into one about the user's */

@@ -1,12 +1,15 @@
-/** One step: context → build → cleanup → artifacts → command → hand-off. */
+/** One step: build → cleanup and squash → artifacts → command → after_build_command. */
 import type { Readable } from 'node:stream';
 import { spoolArtifact, type Artifact } from '../tar/artifact.js';
 import { buildImage } from './build-image.js';
+import { cleanUp } from './cleanup.js';
 import { EngineError, StepError } from './errors.js';
 import { runHostCommand } from './host-command.js';
 import type { Builder, Engine, ImageDescription, Limits } from './ports.js';
-import type { ArtifactSpec, CleanupSpec, PlannedStep } from './plan.js';
+import type { ArtifactSpec, PlannedStep } from './plan.js';
 import type { Session } from './session.js';
+import { wordsOf } from './shell.js';
+import { forgetRemoved, removeReplaced, squashImage } from './squash.js';
 import type { StepReporter } from './step-reporter.js';
 
 /** What is the same for every step of one build. */
@@ -18,6 +21,8 @@ export interface StepSettings {
   readonly network: string;
   readonly limits: Limits;
   readonly removeContainers: boolean;
+  /** Leave BuildKit's cache of what a squash removed. */
+  readonly keepBuildCache: boolean;
 }
 
 /** What a step takes from the steps before it and gives to those after it. */
@@ -40,11 +45,12 @@ export async function runStep(
   report: StepReporter,
   signal: AbortSignal,
 ): Promise<string> {
-  const imageId = await buildImage(step, input, settings, report, signal);
+  const since = Date.now();
+  await buildImage(step, input, settings, report, signal);
   const tag = settings.session.tagOf(step.label);
   const image = await settings.engine.describeImage(tag, signal);
   if (image === undefined) throw new EngineError(`the image of ${step.label} is gone right after its build`);
-  if (step.cleanup !== undefined) await cleanUp(step.cleanup, image, tag, settings, report, signal);
+  const imageId = await reduceImage(step, image, since, settings, report, signal);
   if (step.artifacts.length > 0) await takeArtifacts(step, input.handsOff, tag, settings, report, signal);
   if (step.command !== undefined) await runCommand(step.command, image, tag, settings, report, signal);
   if (step.afterBuildCommand !== undefined) {
@@ -53,22 +59,36 @@ export async function runStep(
   return imageId;
 }
 
-async function cleanUp(
-  cleanup: CleanupSpec,
-  image: ImageDescription,
-  tag: string,
+/** Clean and squash what was built, as far as the step asks for it. @returns the image ID */
+async function reduceImage(
+  step: PlannedStep,
+  built: ImageDescription,
+  since: number,
   settings: StepSettings,
   report: StepReporter,
   signal: AbortSignal,
-): Promise<void> {
-  for (const command of cleanup.commands) {
-    await runInImage('cleanup', command, image, tag, settings, report, signal);
-  }
-  throw new StepError({
-    message: 'its cleanup ran, but what it removed cannot be squashed out of the image yet',
-    output: [],
-    hint: 'Pass --no-cleanup to build without cleanup and squash; the image then holds what cleanup would remove.',
-  });
+): Promise<string> {
+  const { cleanup, squash, base, label } = step;
+  if (cleanup === undefined && squash === undefined) return built.id;
+  const { engine, session } = settings;
+  const tag = session.tagOf(label);
+  const source =
+    cleanup === undefined
+      ? tag
+      : await cleanUp(
+          { cleanup, image: built, tag, cleanedTag: session.cleanedTagOf(label) },
+          settings,
+          report,
+          signal,
+        );
+  report.phase('squash');
+  const request = { scope: squash ?? 'nothing', base, built, tag, source } as const;
+  const squashed = await squashImage(request, engine, session, signal);
+  report.squashed(built, squashed);
+  if (source !== tag) await engine.removeImage(source, { noPrune: true });
+  await removeReplaced(built.id, base, engine, session);
+  if (squash !== undefined) await forgetRemoved(squashed, since, settings, report, signal);
+  return squashed.imageId;
 }
 
 async function takeArtifacts(
@@ -114,30 +134,17 @@ async function openArtifact(
   }
 }
 
+/** Run the step's command in a container of its own. */
 async function runCommand(
   command: string,
-  image: ImageDescription,
-  tag: string,
-  settings: StepSettings,
-  report: StepReporter,
-  signal: AbortSignal,
-): Promise<void> {
-  await runInImage('command', command, image, tag, settings, report, signal);
-}
-
-/** Run one command in a container of its own; a string goes through the image's SHELL, a list runs as it is. */
-async function runInImage(
-  phase: 'cleanup' | 'command',
-  command: string | readonly string[],
   image: ImageDescription,
   tag: string,
   { session, network, limits }: StepSettings,
   report: StepReporter,
   signal: AbortSignal,
 ): Promise<void> {
-  const words = typeof command === 'string' ? [...(image.shell ?? ['/bin/sh', '-c']), command] : command;
-  const text = typeof command === 'string' ? command : command.join(' ');
-  const output = report.command(phase, text);
+  const words = wordsOf(command, image);
+  const output = report.command('command', command);
   const container = await session.createContainer(
     { image: tag, entrypoint: words.slice(0, 1), command: words.slice(1), network, limits },
     signal,

@@ -49,6 +49,13 @@ export class RegistryAuth {
     return Buffer.from(JSON.stringify(Object.fromEntries(known))).toString('base64url');
   }
 
+  /** Value of the header `X-Registry-Auth`, with which images are pulled; undefined when nothing is configured. */
+  async registryAuthHeader(host: string): Promise<string | undefined> {
+    const credentials = await this.forHost(host);
+    if (credentials === undefined) return undefined;
+    return Buffer.from(JSON.stringify(apiCredentials(host, credentials))).toString('base64url');
+  }
+
   #load(): Promise<AuthConfig> {
     this.#config ??= readJson(join(dockerConfigFolder(this.#env), 'config.json')).then(parseAuthConfig);
     return this.#config;

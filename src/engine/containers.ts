@@ -1,8 +1,10 @@
 /** Containers: created with labels, run with their output line by line, read as tars, and removed for good. */
 import { pipeline, type Readable } from 'node:stream';
 import { EngineError } from '../core/errors.js';
-import type { ContainerRequest, EngineContainer } from '../core/ports.js';
+import type { ContainerRequest, EngineContainer, ExecRequest } from '../core/ports.js';
 import { demultiplex } from './demux.js';
+import { execute } from './exec.js';
+import { splitName } from './images.js';
 import { LineSplitter } from '../core/lines.js';
 import { TarEndCheck } from './tar-end.js';
 import type { Transport } from './transport.js';
@@ -20,6 +22,7 @@ export async function createContainer(
     ...(request.command.length > 0 && { Cmd: request.command }),
     ...(request.user !== undefined && { User: request.user }),
     Labels: request.labels,
+    ...(request.holdOpen === true && { OpenStdin: true }),
     HostConfig: {
       NetworkMode: request.network,
       ...(limits.memory !== undefined && { Memory: limits.memory }),
@@ -179,6 +182,34 @@ class Container implements EngineContainer {
       signal.removeEventListener('abort', kill);
       output.destroy();
     }
+  }
+
+  start(signal: AbortSignal): Promise<void> {
+    return this.#post('start', `start the container ${this.id.slice(0, 12)}`, signal);
+  }
+
+  exec(
+    request: ExecRequest,
+    onLine: (stream: 'stdout' | 'stderr', line: string) => void,
+    signal: AbortSignal,
+  ): Promise<number> {
+    return execute(this.#transport, this.id, request, (output) => passLines(output, onLine), signal);
+  }
+
+  async commit(name: string, signal: AbortSignal): Promise<void> {
+    const short = this.id.slice(0, 12);
+    await this.#post('kill', `stop the container ${short}`, signal).catch((error: unknown) => {
+      // It has ended by itself.
+      if (!(error instanceof EngineError) || error.status !== 409) throw error;
+    });
+    const { repository, tag } = splitName(name);
+    await this.#transport.json({
+      method: 'POST',
+      path: '/commit',
+      query: { container: this.id, repo: repository, tag, pause: '0' },
+      signal,
+      purpose: `make an image of the container ${short}`,
+    });
   }
 
   remove(): Promise<void> {

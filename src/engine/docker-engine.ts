@@ -7,8 +7,10 @@ import type {
   Engine,
   EngineContainer,
   EngineInfo,
+  ImageArchives,
   ImageDescription,
 } from '../core/ports.js';
+import { EngineArchives } from './archives.js';
 import { RegistryAuth } from './auth.js';
 import { buildClassic } from './classic.js';
 import { createContainer, findContainer, listContainers, removeContainer } from './containers.js';
@@ -18,6 +20,7 @@ import type { Transport } from './transport.js';
 export class DockerEngine implements Engine {
   readonly #transport: Transport;
   readonly #auth: RegistryAuth;
+  readonly archives: ImageArchives;
 
   constructor(
     transport: Transport,
@@ -26,6 +29,7 @@ export class DockerEngine implements Engine {
   ) {
     this.#transport = transport;
     this.#auth = new RegistryAuth(env);
+    this.archives = new EngineArchives(transport, this.#auth);
   }
 
   async build(

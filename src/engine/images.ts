@@ -3,6 +3,8 @@ import { EngineError } from '../core/errors.js';
 import type { ImageDescription } from '../core/ports.js';
 import type { Transport } from './transport.js';
 
+const LIST_TRIES = 10;
+
 /** The parts of the Engine API's image inspect that are read. */
 interface InspectedImage {
   readonly Id: string;
@@ -15,6 +17,7 @@ interface InspectedImage {
     readonly Shell?: readonly string[] | null;
     readonly Env?: readonly string[] | null;
     readonly WorkingDir?: string;
+    readonly Volumes?: Readonly<Record<string, unknown>> | null;
   } | null;
 }
 
@@ -52,6 +55,8 @@ export async function describeImage(
     user: config.User ?? '',
     ...(config.Shell && { shell: config.Shell }),
     env: config.Env ?? [],
+    ...(image.Parent !== undefined && image.Parent !== '' && { parent: image.Parent }),
+    volumes: Object.keys(config.Volumes ?? {}),
     names: image.RepoTags ?? [],
     workingDir: config.WorkingDir ?? '',
   };
@@ -72,6 +77,12 @@ export function splitName(name: string): { repository: string; tag: string } {
   const colon = name.indexOf(':', name.lastIndexOf('/') + 1);
   if (colon === -1) return { repository: name, tag: 'latest' };
   return { repository: name.slice(0, colon), tag: name.slice(colon + 1) };
+}
+
+/** The registry of a repository; Docker Hub's is not written. */
+export function registryOf(repository: string): string {
+  const [first = '', ...rest] = repository.split('/');
+  return rest.length > 0 && (/[.:]/.test(first) || first === 'localhost') ? first : 'docker.io';
 }
 
 export async function removeImage(
@@ -103,8 +114,22 @@ export async function listImageNames(
   transport: Transport,
   prefix: string,
 ): Promise<readonly { name: string; imageId: string }[]> {
-  const answer = await transport.json({ method: 'GET', path: '/images/json', purpose: 'list images' });
+  const answer = await listImages(transport);
   return (answer as { Id: string; RepoTags?: readonly string[] | null }[]).flatMap(({ Id, RepoTags }) =>
     (RepoTags ?? []).filter((name) => name.startsWith(prefix)).map((name) => ({ name, imageId: Id })),
   );
+}
+
+/**
+ * The containerd store answers 404 when an image is removed while it lists them (seen on 28.5): nothing else makes a list be
+ * missing, so it is asked again.
+ */
+async function listImages(transport: Transport): Promise<unknown> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await transport.json({ method: 'GET', path: '/images/json', purpose: 'list images' });
+    } catch (error) {
+      if (!(error instanceof EngineError && error.status === 404) || tries === LIST_TRIES) throw error;
+    }
+  }
 }

@@ -11,7 +11,7 @@ import { SshAgent } from './ssh.js';
 
 export interface Call {
   readonly method: 'GET' | 'POST' | 'DELETE';
-  /** Without version prefix and query, e.g. `/containers/create`. */
+  /** Without version prefix, e.g. `/containers/create`; a query in it stands for parameters that repeat. */
   readonly path: string;
   /** `undefined` values are left out. */
   readonly query?: Readonly<Record<string, string | number | undefined>>;
@@ -102,7 +102,8 @@ export class Transport {
     );
     const options = {
       method: call.method,
-      path: `${encodeURI(call.path)}?`,
+      // docker-modem appends the query to a path with a question mark.
+      path: encodeURI(call.path.includes('?') ? call.path : `${call.path}?`),
       options: { _query: query, _body: call.body ?? {} },
       headers: { ...call.headers },
       statusCodes: SUCCESS,

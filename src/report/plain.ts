@@ -1,10 +1,11 @@
 /** Progress as a log: one line for each thing, the step's label before it. Made for CI. */
 import type { BuildEvent, InstructionEvent } from '../core/events.js';
+import { formatBytes } from './bytes.js';
 import { formatDuration } from './duration.js';
 import { reduce } from './reduce.js';
 import type { Reporter, ReporterOptions } from './reporter.js';
 import { firstLine, sanitize } from './sanitize.js';
-import { MARKS, createPaint, shortId, type Paint } from './style.js';
+import { MARKS, createPaint, plural, shortId, type Paint } from './style.js';
 import { summarize } from './summary.js';
 import { EMPTY_VIEW, type View } from './view.js';
 import { displayWidth, pad } from './width.js';
@@ -51,6 +52,8 @@ export function plainLine(event: BuildEvent, view: View, paint: Paint): string |
         : undefined;
     case 'output':
       return ofStep(event.step, `  ${sanitize(event.line)}`).trimEnd();
+    case 'squashed':
+      return ofStep(event.step, squashedText(event));
     case 'step-finished':
       return ofStep(event.step, finishedText(event, paint));
     case 'notice':
@@ -91,6 +94,12 @@ function instructionText(instruction: InstructionEvent, paint: Paint): string {
     case 'failed':
       return paint('bad', `${text} · failed after ${formatDuration(instruction.durationMs)}`);
   }
+}
+
+function squashedText(event: Extract<BuildEvent, { type: 'squashed' }>): string {
+  const layers = `${plural(event.layersBefore, 'layer')} → ${event.layersAfter}`;
+  const bytes = `${formatBytes(event.bytesBefore)} → ${formatBytes(event.bytesAfter)} above the base`;
+  return `squashed: ${layers}, ${bytes}, ${plural(event.pathsRemoved, 'path')} removed`;
 }
 
 function finishedText(event: Extract<BuildEvent, { type: 'step-finished' }>, paint: Paint): string {

@@ -46,6 +46,8 @@ export function reduce(view: View, event: BuildEvent): View {
         ...step,
         tail: [...step.tail, sanitize(event.line).slice(0, TAIL_LINE_LENGTH)].slice(-TAIL_LINES),
       }));
+    case 'squashed':
+      return view;
     case 'step-finished':
       return withStep(view, event.step, (step) => ({
         ...step,

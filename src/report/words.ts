@@ -8,6 +8,7 @@ import type { View } from './view.js';
 const PHASES = {
   build: 'building',
   cleanup: 'cleaning up',
+  squash: 'squashing',
   artifacts: 'copying artifacts',
   command: 'running the command',
   after_build_command: 'running after_build_command',

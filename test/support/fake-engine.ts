@@ -9,6 +9,7 @@ import type {
   Engine,
   EngineContainer,
   EngineInfo,
+  ImageArchives,
   ImageDescription,
 } from '../../src/core/ports.js';
 import { fakeBuild, type Built } from './fake-build.js';
@@ -42,6 +43,13 @@ export class FakeEngine implements Engine {
   readonly requests: BuildRequest[] = [];
   /** What a RUN or a container's `/bin/sh -c` does, by its exact text; gates and failures go here. */
   readonly scripts = new Map<string, Script>();
+  /** Archives are the real engines' business: what needs them is tested there. */
+  readonly archives: ImageArchives = {
+    pullImage: () => Promise.reject(new EngineError('a fake engine has no registry')),
+    saveImages: () => Promise.reject(new EngineError('a fake engine saves nothing')),
+    loadImages: () => Promise.reject(new EngineError('a fake engine loads nothing')),
+    forgetBuildCache: () => Promise.resolve(0),
+  };
   closed = false;
   readonly #cache = new Set<string>();
 
@@ -64,7 +72,7 @@ export class FakeEngine implements Engine {
     const image = this.#find(reference);
     if (image === undefined) return Promise.resolve(undefined);
     const layers = image.layers.map((layer) => digest(layer));
-    const description = { id: image.id, layers, size: 0, user: '', env: [], workingDir: '' };
+    const description = { id: image.id, layers, size: 0, user: '', env: [], workingDir: '', volumes: [] };
     return Promise.resolve({ ...description, names: [...image.names] });
   }
 
@@ -99,6 +107,9 @@ export class FakeEngine implements Engine {
       id,
       archive: (path) => archive(image, path),
       run: (onLine, stop) => this.#run(container, onLine, stop),
+      start: () => Promise.resolve(),
+      exec: () => Promise.reject(new EngineError('a fake engine runs nothing in working containers')),
+      commit: () => Promise.reject(new EngineError('a fake engine makes no image of a container')),
       remove: () => this.removeContainer(id),
     });
   }

@@ -145,7 +145,7 @@ describe('the command line', () => {
   test('takes every flag of a build', () => {
     const argv =
       '-d app -f x.yml -step api --step web -env A=1=2 -env B= -allow-unset-env -build V=3 -uid 7 -j 4 -keep-going ' +
-      '-builder classic -no-cache -no-cleanup -after-build-commands -network host -docker-memory 512m ' +
+      '-builder classic -no-cache -no-cleanup -keep-build-cache -after-build-commands -network host -docker-memory 512m ' +
       '-docker-cpuset-cpus 0-3,6 -docker-cpu-shares 512 -keep-all -keep-artifacts --rm=false -force-rm -force-rmi ' +
       '-noprune-rmi -host tcp://10.0.0.2:2376 -certs /certs -use-tls';
     expect(read(...argv.split(' ')).options).toEqual({
@@ -161,6 +161,7 @@ describe('the command line', () => {
       builder: 'classic',
       noCache: true,
       noCleanup: true,
+      keepBuildCache: true,
       allowAfterBuildCommands: true,
       network: 'host',
       limits: { memory: 512 * 1024 ** 2, cpusetCpus: '0-3,6', cpuShares: 512 },

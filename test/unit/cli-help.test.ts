@@ -25,6 +25,7 @@ const HELP = [
   '  --builder NAME                  auto, classic or buildkit (default: auto)',
   '  --no-cache                      use no build cache',
   '  --no-cleanup                    skip the cleanup commands and the squash',
+  "  --keep-build-cache              keep BuildKit's cache of what a squash removed",
   '  --after-build-commands          allow after_build_command, which runs on this machine',
   '  --network MODE                  network mode of RUN (default: default)',
   '  --docker-memory BYTES           memory limit of RUN, such as 512m',

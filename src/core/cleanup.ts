@@ -1,0 +1,115 @@
+/** Runs the cleanup commands of a step in its image, and makes an image of what they left. */
+import { EngineError, StepError } from './errors.js';
+import type { CleanupSpec } from './plan.js';
+import type { ContainerRequest, EngineContainer, ImageDescription } from './ports.js';
+import { textOf, wordsOf } from './shell.js';
+import type { StepReporter } from './step-reporter.js';
+import type { StepSettings } from './step.js';
+
+interface CleanupRequest {
+  readonly cleanup: CleanupSpec;
+  /** What was built. */
+  readonly image: ImageDescription;
+  /** Its name. */
+  readonly tag: string;
+  /** A name of the session that the cleaned image may have. */
+  readonly cleanedTag: string;
+}
+
+/**
+ * All commands run in one container, which the image's shell keeps alive. An image without a shell has nothing that could
+ * wait, so there each command has a container of its own, on the image that the one before left.
+ * @returns the name of the cleaned image
+ * @throws StepError for the first command that fails; no image is made then
+ */
+export async function cleanUp(
+  request: CleanupRequest,
+  settings: StepSettings,
+  report: StepReporter,
+  signal: AbortSignal,
+): Promise<string> {
+  const { cleanup, image, tag, cleanedTag } = request;
+  if (image.volumes.length > 0) {
+    report.notice(`cleanup cannot change what lies in a VOLUME of the image: ${image.volumes.join(', ')}`);
+  }
+  // `read` is part of every POSIX shell and waits for a standard input that stays empty.
+  const wait = wordsOf('read -r _', image);
+  const container = await createContainer(tag, wait, request, settings, signal);
+  try {
+    if (!(await startsShell(container, signal)))
+      return await cleanUpWithoutShell(request, settings, report, signal);
+    for (const command of cleanup.commands) {
+      const output = report.command('cleanup', textOf(command));
+      output.finished(await container.exec({ command: wordsOf(command, image) }, output.line, signal));
+    }
+    await container.commit(cleanedTag, signal);
+    return cleanedTag;
+  } finally {
+    await container.remove();
+  }
+}
+
+async function startsShell(container: EngineContainer, signal: AbortSignal): Promise<boolean> {
+  try {
+    await container.start(signal);
+    return true;
+  } catch (error) {
+    // What engines say of an entrypoint that is not there.
+    if (
+      error instanceof EngineError &&
+      /no such file or directory|executable file not found/.test(error.message)
+    ) {
+      return false;
+    }
+    throw error;
+  }
+}
+
+async function cleanUpWithoutShell(
+  request: CleanupRequest,
+  settings: StepSettings,
+  report: StepReporter,
+  signal: AbortSignal,
+): Promise<string> {
+  const { cleanup, image, cleanedTag } = request;
+  let { tag } = request;
+  for (const [index, command] of cleanup.commands.entries()) {
+    if (typeof command === 'string') {
+      throw new StepError({
+        message: `cleanup command "${command}" needs a shell, but the image has no ${wordsOf('', image)[0] ?? 'shell'}`,
+        instruction: command,
+        output: [],
+        hint: 'Write it as a list, e.g. ["/bin/tool", "argument"], with a program that the image has.',
+      });
+    }
+    const output = report.command('cleanup', textOf(command));
+    const container = await createContainer(tag, command, request, settings, signal);
+    try {
+      output.finished(await container.run(output.line, signal));
+      tag = `${cleanedTag}-${index + 1}`;
+      await container.commit(tag, signal);
+    } finally {
+      await container.remove();
+    }
+  }
+  return tag;
+}
+
+function createContainer(
+  image: string,
+  words: readonly string[],
+  { cleanup }: CleanupRequest,
+  { session, network, limits }: StepSettings,
+  signal: AbortSignal,
+): Promise<EngineContainer> {
+  const request: Omit<ContainerRequest, 'labels'> = {
+    image,
+    entrypoint: words.slice(0, 1),
+    command: words.slice(1),
+    holdOpen: true,
+    ...(cleanup.user !== undefined && { user: cleanup.user }),
+    network: cleanup.network ?? network,
+    limits,
+  };
+  return session.createContainer(request, signal);
+}

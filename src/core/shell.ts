@@ -1,0 +1,18 @@
+/** How a command line of the build file becomes the words that run in an image. */
+import type { ImageDescription } from './ports.js';
+
+const DEFAULT_SHELL = ['/bin/sh', '-c'];
+
+/** A text goes through the image's SHELL, a list runs as it is. */
+export function wordsOf(
+  command: string | readonly string[],
+  { shell }: Pick<ImageDescription, 'shell'>,
+): readonly string[] {
+  if (typeof command !== 'string') return command;
+  return [...(shell ?? DEFAULT_SHELL), command];
+}
+
+/** A command as it is shown. */
+export function textOf(command: string | readonly string[]): string {
+  return typeof command === 'string' ? command : command.join(' ');
+}

@@ -1,0 +1,184 @@
+/** Replaces a built image by one whose layers above the base are one layer, and removes all that knew the others. */
+import { composeLoadArchive, type LoadTarget, type Prediction } from '../image/compose.js';
+import { ImageError } from '../image/errors.js';
+import { mergeLayers, type MergeStats } from '../image/merged-layer.js';
+import { spoolImageArchive, type ImageArchive } from '../image/spool.js';
+import { EngineError, StepError } from './errors.js';
+import type { PlannedBase, SquashScope } from './plan.js';
+import type { Engine, ImageDescription } from './ports.js';
+import type { Session } from './session.js';
+import type { StepReporter } from './step-reporter.js';
+import type { StepSettings } from './step.js';
+
+export interface SquashRequest {
+  /** What becomes one layer; `nothing`: only what cleanup did, on top of the layers as they were built. */
+  readonly scope: SquashScope | 'nothing';
+  readonly base: PlannedBase;
+  /** What was built: its config is kept. */
+  readonly built: ImageDescription;
+  /** The session's name of it; the squashed image has this name afterwards. */
+  readonly tag: string;
+  /** The name of the image whose layers count: the cleaned one, or `tag`. */
+  readonly source: string;
+}
+
+export interface Squashed {
+  readonly imageId: string;
+  readonly layers: number;
+  readonly stats: MergeStats;
+  /** The instruction that made the lowest layer which is gone, as the image's history tells it. */
+  readonly createdBy: string | undefined;
+  /** What the new image cannot keep, e.g. an attestation. */
+  readonly dropped: readonly string[];
+}
+
+/**
+ * The built image keeps its name until the new one was loaded and checked.
+ * @throws StepError where the image cannot be squashed, EngineError where the engine fails
+ */
+export async function squashImage(
+  request: SquashRequest,
+  engine: Engine,
+  session: Session,
+  signal: AbortSignal,
+): Promise<Squashed> {
+  const { built, tag, source } = request;
+  const image = source === tag ? built : await engine.describeImage(source, signal);
+  if (image === undefined) throw new EngineError(`the cleaned image ${source} is gone`);
+  const baseLayers = await countBaseLayers(request, engine, session, signal);
+  try {
+    const names = source === tag ? [tag] : [tag, source];
+    const saved = await engine.archives.saveImages(names, signal);
+    await using archive = await spoolImageArchive(saved, { diffIds: image.layers, baseLayers }, signal);
+    const layer = await mergeLayers(archive);
+    const config = configOf(built, archive);
+    const load = composeLoadArchive({
+      config,
+      baseLayers,
+      layer,
+      target: targetFor(engine, archive, baseLayers),
+    });
+    await engine.archives.loadImages(load.stream(signal), signal);
+    const prediction = load.prediction();
+    await verify(engine, prediction, signal);
+    await engine.tagImage(prediction.imageId, tag);
+    return {
+      imageId: prediction.imageId,
+      layers: prediction.diffIds.length,
+      stats: layer.stats,
+      createdBy: createdBy(config, baseLayers, layer.stats.removedFrom),
+      dropped: archive.dropped,
+    };
+  } catch (error) {
+    if (!(error instanceof ImageError)) throw error;
+    throw new StepError({ message: `it cannot be squashed: ${error.message}`, output: [] }, error);
+  }
+}
+
+async function countBaseLayers(
+  { scope, base, built }: SquashRequest,
+  engine: Engine,
+  session: Session,
+  signal: AbortSignal,
+): Promise<number> {
+  if (scope === 'nothing') return built.layers.length;
+  if (scope === 'scratch' || base.kind === 'scratch') return 0;
+  const reference = base.kind === 'step' ? session.tagOf(base.label) : base.reference;
+  const known = await engine.describeImage(reference, signal);
+  if (known !== undefined && isPrefix(known.layers, built.layers)) return known.layers.length;
+  // BuildKit keeps bases to itself, and may have found a newer image of this name than the engine has.
+  if (base.kind === 'image') {
+    await engine.archives.pullImage(reference, signal);
+    const pulled = await engine.describeImage(reference, signal);
+    if (pulled !== undefined && isPrefix(pulled.layers, built.layers)) return pulled.layers.length;
+  }
+  throw new StepError({
+    message: `it cannot be squashed: its base ${reference} has other layers than those it was built on`,
+    output: [],
+    hint: 'Has the base changed meanwhile? Build again.',
+  });
+}
+
+function isPrefix(base: readonly string[], layers: readonly string[]): boolean {
+  return base.length <= layers.length && base.every((layer, index) => layer === layers[index]);
+}
+
+/** Committing changes ENTRYPOINT, CMD and more: the config is that of the built image, byte for byte. */
+function configOf(built: ImageDescription, archive: ImageArchive): Buffer {
+  const same = archive.images.find(
+    ({ diffIds }) =>
+      diffIds.length === built.layers.length &&
+      diffIds.every((diffId, index) => diffId === built.layers[index]),
+  );
+  if (same === undefined)
+    throw new EngineError('the engine saved another image than the one it was asked for');
+  return same.config;
+}
+
+function targetFor(engine: Engine, { manifest }: ImageArchive, baseLayers: number): LoadTarget {
+  switch (engine.info.store) {
+    case 'graphdriver':
+      return { store: 'graphdriver' };
+    case 'containerd':
+      if (manifest === undefined) throw new EngineError('the engine saved an image without its manifest');
+      return { store: 'containerd', baseDescriptors: manifest.layers.slice(0, baseLayers) };
+  }
+}
+
+/** What the history says of a layer; `index` counts from the base on. */
+function createdBy(config: Buffer, baseLayers: number, index: number): string | undefined {
+  if (index === -1) return undefined;
+  const { history = [] } = JSON.parse(config.toString()) as {
+    history?: readonly { readonly created_by?: string; readonly empty_layer?: boolean }[];
+  };
+  return history.filter(({ empty_layer: empty }) => empty !== true)[baseLayers + index]?.created_by;
+}
+
+/** Engines say "Loaded" of images that are dead: only what inspect tells counts. */
+async function verify(engine: Engine, { imageId, diffIds }: Prediction, signal: AbortSignal): Promise<void> {
+  const loaded = await engine.describeImage(imageId, signal);
+  if (loaded?.layers.length === diffIds.length && isPrefix(diffIds, loaded.layers)) return;
+  throw new EngineError(`the engine did not take the squashed image ${imageId}`, {
+    hint: 'Nothing was lost: the build fails, and earlier images keep their names.',
+  });
+}
+
+/**
+ * Remove the image that a squash has replaced, and the intermediate images it was made from, up to the base.
+ * Those that something else uses stay: they are not removed by force.
+ */
+export async function removeReplaced(
+  builtId: string,
+  base: PlannedBase,
+  engine: Engine,
+  session: Session,
+): Promise<void> {
+  const reference =
+    base.kind === 'step' ? session.tagOf(base.label) : base.kind === 'image' ? base.reference : undefined;
+  const stop = reference === undefined ? undefined : (await engine.describeImage(reference))?.id;
+  let id: string | undefined = builtId;
+  while (id !== undefined && id !== stop) {
+    const image: ImageDescription | undefined = await engine.describeImage(id);
+    if (image === undefined || image.names.length > 0) return;
+    await engine.removeImage(id, { noPrune: true });
+    id = image.parent;
+  }
+}
+
+/** BuildKit remembers each layer; those that hold what was removed must go, or a later build would have it back. */
+export async function forgetRemoved(
+  { createdBy: instruction }: Squashed,
+  since: number,
+  { engine, builder, keepBuildCache }: StepSettings,
+  report: StepReporter,
+  signal: AbortSignal,
+): Promise<void> {
+  if (builder !== 'buildkit' || instruction === undefined) return;
+  if (keepBuildCache) {
+    report.notice('the build cache still holds what was removed, as --keep-build-cache asks');
+    return;
+  }
+  const removed = await engine.archives.forgetBuildCache(instruction, since, signal);
+  if (removed === 0)
+    report.notice(`no build cache was found of "${instruction}": it may still hold what was removed`);
+}
