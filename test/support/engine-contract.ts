@@ -197,7 +197,7 @@ export function describeEngineContract(
           abort.signal,
         );
         expect(await failureOf(build)).toBe(reason);
-        // Some 300 ms on an idle machine, the cleaning up included.
+        // The cleaning up included: one second was too short on a busy machine (1009 ms with classic on 28.5).
         expect(performance.now() - abortedAt).toBeLessThan(3000);
         await expect.poll(() => made.countMarked(scene.id), { timeout: 5000 }).toBe(0);
       });
