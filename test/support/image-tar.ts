@@ -15,8 +15,8 @@ export interface TarItem {
   /** Names and values as latin1. */
   readonly xattrs?: Readonly<Record<string, string>>;
   readonly device?: readonly [number, number];
-  /** How a long name is written. */
-  readonly form?: 'pax' | 'gnu';
+  /** How a long name is written; `ustar` splits it at its last slash. */
+  readonly form?: 'pax' | 'gnu' | 'ustar';
 }
 
 export const END = Buffer.alloc(1024);
@@ -34,7 +34,7 @@ export function tarItem(item: TarItem): Buffer {
     if (name.length > 100) blocks.push(withBody('././@LongLink', 'L', Buffer.from(`${name}\0`, 'latin1')));
     if (linkname.length > 100)
       blocks.push(withBody('././@LongLink', 'K', Buffer.from(`${linkname}\0`, 'latin1')));
-  } else {
+  } else if (item.form !== 'ustar') {
     if (name.length > 100) records.push(record('path', name));
     if (linkname.length > 100) records.push(record('linkpath', linkname));
   }
@@ -53,7 +53,9 @@ function header(item: Omit<TarItem, 'type'> & { readonly type: string }, size: n
   const block = Buffer.alloc(512);
   const octal = (value: number, at: number, digits: number) =>
     block.write(value.toString(8).padStart(digits, '0'), at, 'latin1');
-  block.write(item.name.slice(0, 100), 0, 'latin1');
+  const slash = item.form === 'ustar' ? item.name.lastIndexOf('/') : -1;
+  block.write(item.name.slice(slash + 1, slash + 101), 0, 'latin1');
+  if (slash !== -1) block.write(item.name.slice(0, slash), 345, 'latin1');
   octal(item.mode ?? 0o644, 100, 7);
   octal(item.uid ?? 0, 108, 7);
   octal(item.gid ?? 0, 116, 7);

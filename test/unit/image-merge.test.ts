@@ -6,9 +6,9 @@ import { describe, expect, test } from 'vitest';
 import { mergeLayers } from '../../src/image/merged-layer.js';
 import { spoolImageArchive } from '../../src/image/spool.js';
 import { archive, diffIds, FORMS, type ArchiveForm } from '../support/image-archives.js';
-import { ReferenceTree } from '../support/image-reference.js';
+import { readTar, ReferenceTree } from '../support/image-reference.js';
 import { NAMES, stacks, type Stack } from '../support/image-stacks.js';
-import { tar } from '../support/image-tar.js';
+import { tar, type TarItem } from '../support/image-tar.js';
 
 const signal = new AbortController().signal;
 
@@ -89,6 +89,102 @@ describe('a merged layer', () => {
       }),
       { numRuns: 300 },
     );
+  });
+});
+
+const file = (name: string): TarItem => ({ name, type: '0', body: Buffer.from(`content of ${name}`) });
+const folder = (name: string): TarItem => ({ name: `${name}/`, type: '5', mode: 0o755 });
+const names = (layer: Buffer) => readTar(layer).map(({ entry }) => entry.path);
+
+describe('over a base with a folder of files, a merged layer', () => {
+  const base = tar([folder('d'), file('d/x'), file('d/y'), file('f')]);
+
+  test.each<[string, readonly (readonly TarItem[])[], readonly string[]]>([
+    ['hides a folder that was removed', [[file('.wh.d')]], ['.wh.d']],
+    [
+      'hides the old files of a folder made again',
+      [[file('.wh.d')], [folder('d'), file('d/z')]],
+      ['d/', 'd/.wh..wh..opq', 'd/z'],
+    ],
+    [
+      'hides the old files of a folder that was a file meanwhile',
+      [[file('d')], [folder('d')]],
+      ['d/', 'd/.wh..wh..opq'],
+    ],
+    ['needs no mark where the base had a file', [[file('.wh.f')], [folder('f'), file('f/z')]], ['f/', 'f/z']],
+    ['says nothing of what came and went', [[folder('new'), file('new/secret')], [file('.wh.new')]], []],
+    [
+      'says nothing of what came and went in a folder of the base',
+      [
+        [folder('d'), file('d/secret')],
+        [folder('d'), file('d/.wh.secret')],
+      ],
+      ['d/'],
+    ],
+    [
+      'says of a removed file that the base has it no more',
+      [
+        [folder('d'), file('d/x')],
+        [folder('d'), file('d/.wh.x')],
+      ],
+      ['d/', 'd/.wh.x'],
+    ],
+    [
+      'forgets removals inside a folder that is hidden',
+      [
+        [folder('d'), file('d/.wh.x')],
+        [folder('d'), file('d/.wh..wh..opq')],
+      ],
+      ['d/', 'd/.wh..wh..opq'],
+    ],
+    ['ignores the marks of AUFS', [[file('.wh..wh.plnk'), file('.wh..wh.aufs')]], []],
+    [
+      'sorts by bytes, parents first',
+      [[file('b'), file('a-b'), folder('a'), file('a/z')]],
+      ['a/', 'a/z', 'a-b', 'b'],
+    ],
+  ])('%s', async (_, layers, expected) => {
+    const { bytes } = await merge([base, ...layers.map((items) => tar(items))], 1);
+    expect(names(bytes)).toEqual(expected);
+  });
+
+  test('gives the content of a hard-link group to a member that is left, without the name of the one that is gone', async () => {
+    const long = (end: string) => `${'p'.repeat(120)}/${end}`;
+    const first: TarItem = { ...file(long('secret-target')), form: 'ustar', mtime: '5' };
+    for (const form of ['pax', 'gnu', 'ustar'] as const) {
+      const link = (name: string): TarItem => ({
+        name: long(name),
+        type: '1',
+        // A ustar header has no room for a long target.
+        linkname: form === 'ustar' ? 'short-secret' : long('secret-target'),
+        form,
+        mtime: '5',
+      });
+      const target = form === 'ustar' ? { ...first, name: 'short-secret' } : first;
+      const layers = [
+        base,
+        tar([folder('p'.repeat(120)), target, link('one'), link('two')]),
+        tar([file(form === 'ustar' ? '.wh.short-secret' : long('.wh.secret-target'))]),
+      ];
+      const { bytes } = await merge(layers, 1);
+      expect(tree([base, bytes]).lines()).toEqual(tree(layers).lines());
+      expect(names(bytes)).toEqual([`${'p'.repeat(120)}/`, long('one'), long('two')]);
+      expect(bytes.toString('latin1').replace(String(target.body), '')).not.toContain('secret');
+    }
+  });
+
+  test('takes no room for the base', async () => {
+    const big = tar([{ name: 'big', type: '0', body: Buffer.alloc(1 << 20) }]);
+    const image = { layers: [big, tar([file('a')])] };
+    for (const form of FORMS) {
+      const input = Readable.from([archive(image, form)]);
+      await using spooled = await spoolImageArchive(
+        input,
+        { diffIds: diffIds(image), baseLayers: 1 },
+        signal,
+      );
+      expect(spooled.spool.position).toBeLessThan(1 << 15);
+    }
   });
 });
 
