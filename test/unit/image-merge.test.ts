@@ -173,6 +173,16 @@ describe('over a base with a folder of files, a merged layer', () => {
     }
   });
 
+  test('keeps no part of the name of a hard link that is gone', async () => {
+    const parent = 'p'.repeat(120);
+    const gone: TarItem = { name: `${parent}/gone`, type: '1', linkname: 'left', form: 'ustar' };
+    const layers = [base, tar([folder(parent), file('left'), gone]), tar([file(`${parent}/.wh.gone`)])];
+    const { bytes } = await merge(layers, 1);
+    expect(names(bytes)).toEqual(['left', `${parent}/`]);
+    expect(tree([base, bytes]).lines()).toEqual(tree(layers).lines());
+    expect(bytes.toString('latin1')).not.toContain('gone');
+  });
+
   test('takes no room for the base', async () => {
     const big = tar([{ name: 'big', type: '0', body: Buffer.alloc(1 << 20) }]);
     const image = { layers: [big, tar([file('a')])] };
