@@ -33,7 +33,9 @@ export async function buildImage(
   const request: BuildRequest = {
     builder,
     context,
-    contextKey: step.context,
+    // BuildKit takes a file of the same size and time for the one it was sent before: for files of a folder that holds,
+    // for artifacts of another image it need not.
+    contextKey: [step.context, ...input.artifactImages].join('\n'),
     dockerfile,
     tag: session.tagOf(step.label),
     ...(step.target !== undefined && { target: step.target }),

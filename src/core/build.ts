@@ -60,12 +60,17 @@ export async function runBuild(
     for (const problem of await session.dispose(settings.removal)) {
       emit({ at: Date.now(), type: 'notice', level: 'warning', message: problem });
     }
-    emit({ at: Date.now(), type: 'build-finished', status, durationMs: performance.now() - started });
+    emit({
+      at: Date.now(),
+      type: 'build-finished',
+      status,
+      durationMs: Math.round(performance.now() - started),
+    });
   }
   return {
     session: session.id,
     status,
-    durationMs: performance.now() - started,
+    durationMs: Math.round(performance.now() - started),
     steps: ended.map((step) => stepResult(step, status === 'succeeded')),
   };
 }

@@ -33,7 +33,7 @@ export interface BuildRequest {
   readonly builder: Builder;
   /** Files of the user and of artifacts, already filtered by `.dockerignore`. */
   readonly context: BuildContext;
-  /** Stable key of the context folder, by which BuildKit finds what was sent before. */
+  /** Stable key of the context, by which BuildKit finds what was sent before. */
   readonly contextKey: string;
   /** The Dockerfile to build, after redirection; not part of the context. */
   readonly dockerfile: Buffer;

@@ -49,6 +49,7 @@ export async function runSteps(
           known(steps, label),
           {
             artifacts: producers.flatMap((producer) => session.artifactsOf(producer)),
+            artifactImages: producers.map((producer) => imageOf(known(ended, producer))),
             handsOff: settings.keepArtifacts || flow.takersOf.has(label),
           },
           { ...settings, engine, session, workDirectory: plan.workDirectory },
@@ -61,7 +62,7 @@ export async function runSteps(
         const step: EndedStep = {
           step: known(steps, label),
           outcome,
-          durationMs: started === undefined ? 0 : performance.now() - started,
+          durationMs: started === undefined ? 0 : Math.round(performance.now() - started),
           ...(outcome.status === 'failed' && { failure: failureOf(outcome.error) }),
         };
         ended.set(label, step);
@@ -80,6 +81,11 @@ export async function runSteps(
     if (outcome.status === 'failed' && isBug(outcome.error)) throw outcome.error;
   }
   return plan.steps.map(({ label }) => known(ended, label));
+}
+
+function imageOf({ step, outcome }: EndedStep): string {
+  if (outcome.status !== 'succeeded') throw new Error(`${step.label} is taken from, but ${outcome.status}`);
+  return outcome.value;
 }
 
 interface ArtifactFlow {

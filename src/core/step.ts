@@ -29,6 +29,8 @@ export interface StepSettings {
 export interface StepInput {
   /** Artifacts of all steps it depends on, directly or not, in the order of the plan. */
   readonly artifacts: readonly Artifact[];
+  /** IDs of the images that the artifacts come from. */
+  readonly artifactImages: readonly string[];
   /** Whether anybody takes this step's artifacts. */
   readonly handsOff: boolean;
 }
