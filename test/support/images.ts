@@ -116,9 +116,13 @@ export class Images {
     return { containers: containers.map(({ Id }) => Id), sessionNames: Object.keys(names) };
   }
 
-  /** Remove all images of a test. */
+  /** Remove all images of a test, and the containers that a killed program left. */
   async clear(test: string): Promise<void> {
-    const images = await this.#list<ImageSummary>('/images/json', { label: [`${TEST_LABEL}=${test}`] });
+    const label = { label: [`${TEST_LABEL}=${test}`] };
+    for (const { Id } of await this.#list<{ Id: string }>('/containers/json?all=1', label)) {
+      await this.#call('DELETE', `/containers/${Id}?force=1&v=1`);
+    }
+    const images = await this.#list<ImageSummary>('/images/json', label);
     for (const { Id, RepoTags } of images) {
       for (const name of RepoTags ?? [Id]) await this.remove(name);
     }
