@@ -4,7 +4,7 @@ import type { Failure } from './events.js';
 /** Exit statuses of the program; documented in docs/command-line.md. */
 export const EXIT = {
   ok: 0,
-  /** A step failed. */
+  /** A step failed, an image is not sound, or a command on an image did not come to its end. */
   buildFailed: 1,
   /** The command line or a file of the user is wrong; nothing was built. */
   usage: 2,
@@ -64,4 +64,9 @@ export class StepError extends ReportedError {
     });
     this.failure = failure;
   }
+}
+
+/** A command on one image did not come to its end, though what it was given is right. */
+export class ImageCommandError extends ReportedError {
+  readonly exitCode = EXIT.buildFailed;
 }

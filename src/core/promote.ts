@@ -1,14 +1,13 @@
 /** Gives final names to the images of a build that has succeeded: all of them or none, never a mixture of two builds. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from './errors.js';
+import { nameAll, nameChanges, removeIfNameless, type NameChange, type Naming } from './naming.js';
 import type { Engine } from './ports.js';
 import type { ImageRemoval, Session } from './session.js';
 
-export interface Promotion {
+/** `name` is the final one. */
+export interface Promotion extends Naming {
   readonly label: string;
-  readonly imageId: string;
-  /** Final name, `repository:tag`. */
-  readonly name: string;
 }
 
 /** Taken by creating a container of this name, which an engine allows once: a lock that all hosts of an engine see. */
@@ -16,11 +15,6 @@ const LOCK_NAME = 'habitus-promotion';
 const LOCK_POLL_MS = 50;
 /** Naming takes milliseconds, so whoever is seen to hold the lock for this long is dead. */
 const LOCK_STALE_MS = 30_000;
-
-interface Change extends Promotion {
-  /** The image that had the name before. */
-  readonly previous: string | undefined;
-}
 
 /**
  * Name the images. Images that lose their only name by it are removed, unless something still uses them.
@@ -35,12 +29,12 @@ export async function promote(
   removal: ImageRemoval,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  if ((await changes(engine, promotions)).length === 0) return [];
+  if ((await nameChanges(engine, promotions)).length === 0) return [];
   signal.throwIfAborted();
   const lock = promotions.length > 1 ? await takeLock(engine, session, promotions, signal) : undefined;
-  let replaced: readonly Change[];
+  let replaced: readonly NameChange[];
   try {
-    replaced = await nameAll(engine, await changes(engine, promotions));
+    replaced = await nameAll(engine, await nameChanges(engine, promotions));
   } finally {
     await lock?.remove();
   }
@@ -53,33 +47,6 @@ export async function promote(
     });
   }
   return problems;
-}
-
-async function changes(engine: Engine, promotions: readonly Promotion[]): Promise<readonly Change[]> {
-  const found = await Promise.all(
-    promotions.map(async (promotion) => ({
-      ...promotion,
-      previous: (await engine.describeImage(promotion.name))?.id,
-    })),
-  );
-  return found.filter(({ imageId, previous }) => previous !== imageId);
-}
-
-async function nameAll(engine: Engine, wanted: readonly Change[]): Promise<readonly Change[]> {
-  const done: Change[] = [];
-  try {
-    for (const change of wanted) {
-      await engine.tagImage(change.imageId, change.name);
-      done.push(change);
-    }
-    return done;
-  } catch (error) {
-    for (const { name, previous } of done) {
-      if (previous === undefined) await engine.removeImage(name);
-      else await engine.tagImage(previous, name);
-    }
-    throw error;
-  }
 }
 
 async function takeLock(
@@ -112,9 +79,4 @@ async function takeLock(
     else if (performance.now() - holder.since > LOCK_STALE_MS) await engine.removeContainer(id);
     await sleep(LOCK_POLL_MS, undefined, { signal });
   }
-}
-
-async function removeIfNameless(engine: Engine, imageId: string, removal: ImageRemoval): Promise<void> {
-  const image = await engine.describeImage(imageId);
-  if (image?.names.length === 0) await engine.removeImage(imageId, { ...removal, force: false });
 }

@@ -1,5 +1,5 @@
 /** Replaces a built image by one whose layers above the base are one layer, and removes all that knew the others. */
-import { composeLoadArchive, type LoadTarget, type Prediction } from '../image/compose.js';
+import { composeLoadArchive } from '../image/compose.js';
 import { ImageError } from '../image/errors.js';
 import { mergeLayers, type MergeStats } from '../image/merged-layer.js';
 import { spoolImageArchive, type ImageArchive } from '../image/spool.js';
@@ -7,6 +7,7 @@ import { EngineError, StepError } from './errors.js';
 import type { PlannedBase, SquashScope } from './plan.js';
 import type { Engine, ImageDescription } from './ports.js';
 import type { Session } from './session.js';
+import { isPrefix, targetFor, verifyLoaded } from './squash-load.js';
 import type { StepReporter } from './step-reporter.js';
 import type { StepSettings } from './step.js';
 
@@ -60,7 +61,7 @@ export async function squashImage(
     });
     await engine.archives.loadImages(load.stream(signal), signal);
     const prediction = load.prediction();
-    await verify(engine, prediction, signal);
+    await verifyLoaded(engine, prediction, signal);
     await engine.tagImage(prediction.imageId, tag);
     return {
       imageId: prediction.imageId,
@@ -99,10 +100,6 @@ async function countBaseLayers(
   });
 }
 
-function isPrefix(base: readonly string[], layers: readonly string[]): boolean {
-  return base.length <= layers.length && base.every((layer, index) => layer === layers[index]);
-}
-
 /** Committing changes ENTRYPOINT, CMD and more: the config is that of the built image, byte for byte. */
 function configOf(built: ImageDescription, archive: ImageArchive): Buffer {
   const same = archive.images.find(
@@ -115,16 +112,6 @@ function configOf(built: ImageDescription, archive: ImageArchive): Buffer {
   return same.config;
 }
 
-function targetFor(engine: Engine, { manifest }: ImageArchive, baseLayers: number): LoadTarget {
-  switch (engine.info.store) {
-    case 'graphdriver':
-      return { store: 'graphdriver' };
-    case 'containerd':
-      if (manifest === undefined) throw new EngineError('the engine saved an image without its manifest');
-      return { store: 'containerd', baseDescriptors: manifest.layers.slice(0, baseLayers) };
-  }
-}
-
 /** What the history says of a layer; `index` counts from the base on. */
 function createdBy(config: Buffer, baseLayers: number, index: number): string | undefined {
   if (index === -1) return undefined;
@@ -132,15 +119,6 @@ function createdBy(config: Buffer, baseLayers: number, index: number): string | 
     history?: readonly { readonly created_by?: string; readonly empty_layer?: boolean }[];
   };
   return history.filter(({ empty_layer: empty }) => empty !== true)[baseLayers + index]?.created_by;
-}
-
-/** Engines say "Loaded" of images that are dead: only what inspect tells counts. */
-async function verify(engine: Engine, { imageId, diffIds }: Prediction, signal: AbortSignal): Promise<void> {
-  const loaded = await engine.describeImage(imageId, signal);
-  if (loaded?.layers.length === diffIds.length && isPrefix(diffIds, loaded.layers)) return;
-  throw new EngineError(`the engine did not take the squashed image ${imageId}`, {
-    hint: 'Nothing was lost: the build fails, and earlier images keep their names.',
-  });
 }
 
 /**
