@@ -6,8 +6,11 @@ import { LineSplitter } from './lines.js';
 
 /** How long a cancelled command may take to end by itself. */
 const GRACE_MS = 500;
+/** What a command leaves running may hold its output open for ever: after its end that is read this long. */
+const LAST_WORDS_MS = 500;
 
 /**
+ * What the command left running in the background goes on, but its output is no longer read once the command has ended.
  * @param environment added to the environment of this process
  * @returns its exit status; 128 plus the signal's number where a signal ended it, as shells say it
  * @throws the signal's reason when it was aborted, once the command has ended
@@ -33,10 +36,21 @@ export async function runHostCommand(
     child[stream].on('data', (chunk: Buffer) => {
       lines.write(chunk);
     });
-    child[stream].on('end', () => {
+    // Not `end`: that one does not come where the output is cut off.
+    child[stream].on('close', () => {
       lines.end();
     });
   }
+  let hangUp: NodeJS.Timeout | undefined;
+  child.once('exit', () => {
+    hangUp = setTimeout(() => {
+      // After one more look at the pipes, which holds all that the command itself has written.
+      setImmediate(() => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+      });
+    }, LAST_WORDS_MS);
+  });
   const kill = (name: NodeJS.Signals): void => {
     if (child.pid === undefined) return;
     try {
@@ -59,6 +73,7 @@ export async function runHostCommand(
     return code ?? 128 + (killedBy === null ? 0 : constants.signals[killedBy]);
   } finally {
     clearTimeout(lastResort);
+    clearTimeout(hangUp);
     signal.removeEventListener('abort', cancel);
   }
 }

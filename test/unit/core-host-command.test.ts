@@ -52,6 +52,27 @@ describe('a command on the host', () => {
     expect((await run('cat')).code).toBe(0);
   });
 
+  it('is not waited for by way of what it leaves in the background', async () => {
+    const { code, lines } = await run('setsid sleep 1000 & echo $!; printf unfinished >&2; exit 3');
+    expect(code).toBe(3);
+    const [pid] = lines.flatMap((line) => /^stdout: (\d+)$/.exec(line)?.[1] ?? []);
+    expect(await isRunning(Number(pid))).toBe(true);
+    process.kill(Number(pid), 'SIGKILL');
+    expect(lines).toContain('stderr: unfinished');
+  });
+
+  it('is over when it was cancelled, even where something has left its process group', async () => {
+    const cancel = new AbortController();
+    const reason = new Error('interrupted');
+    let escaped = 0;
+    const running = run(`setsid sh -c 'echo $$; exec sleep 1000' & wait`, cancel.signal, (line) => {
+      escaped = Number(line);
+      cancel.abort(reason);
+    });
+    await expect(running).rejects.toBe(reason);
+    process.kill(escaped, 'SIGKILL');
+  });
+
   it('is stopped with all it started when the build is cancelled, even where it ignores SIGTERM', async () => {
     const cancel = new AbortController();
     const reason = new Error('interrupted');
