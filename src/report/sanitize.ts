@@ -10,7 +10,8 @@ const STRING_END = `(?:${BEL}|${ESC}\\\\|\u009c)`;
 /** ECMA-48: control strings (OSC, DCS, SOS, PM, APC), control sequences (CSI), then two-byte and longer escapes. */
 const ESCAPES = new RegExp(
   [
-    `(?:${ESC}[\\]PX^_]|[\u009d\u0090\u0098\u009e\u009f])[^${BEL}${ESC}\u009c]*${STRING_END}`,
+    // Not over the beginning of another: a line of nothing but beginnings would take time by the square of its length.
+    `(?:${ESC}[\\]PX^_]|[\u0090\u0098\u009d-\u009f])[^${BEL}${ESC}\u0090\u0098\u009c-\u009f]*${STRING_END}`,
     `(?:${ESC}\\[|\u009b)[0-?]*[ -/]*[@-~]`,
     `${ESC}[ -/]*[0-~]`,
   ].join('|'),

@@ -86,6 +86,12 @@ describe('sanitize', () => {
     expect(firstLine('RUN <<EOF\nmake\nEOF')).toBe('RUN <<EOF …');
     expect(firstLine('RUN make\n')).toBe('RUN make');
   });
+
+  test('takes no longer for a line of nothing but beginnings of control strings', () => {
+    const begun = performance.now();
+    expect(sanitize('\u009d'.repeat(64 * 1024))).toBe('\ufffd'.repeat(64 * 1024));
+    expect(performance.now() - begun).toBeLessThan(500);
+  });
 });
 
 describe('widths', () => {
