@@ -15,8 +15,8 @@ export interface FullRequest {
   /** Spooled with `keepBase`. */
   readonly archive: ImageArchive;
   readonly layer: MergedLayer;
-  /** `repository[:tag]`; absent: an image without a name. */
-  readonly name?: string;
+  /** `repository[:tag]`; none: an image without a name. */
+  readonly names?: readonly string[];
 }
 
 export interface FullArchive {
@@ -77,23 +77,28 @@ export async function composeFullArchive(request: FullRequest, signal: AbortSign
   };
 }
 
-function describe({ name }: FullRequest, config: Buffer, manifest: Buffer, blobs: readonly Blob[]): Buffer {
-  const tagged = name === undefined ? undefined : tagOf(name);
-  const annotations = tagged && {
-    'io.containerd.image.name': fullName(tagged.name),
-    'org.opencontainers.image.ref.name': tagged.tag,
-  };
+function describe(
+  { names = [] }: FullRequest,
+  config: Buffer,
+  manifest: Buffer,
+  blobs: readonly Blob[],
+): Buffer {
+  const tagged = names.map(tagOf);
+  const annotations = tagged.map(({ name, tag }) => ({
+    'io.containerd.image.name': fullName(name),
+    'org.opencontainers.image.ref.name': tag,
+  }));
   const dockerManifest = json([
     {
       Config: blobPath(sha256(config)),
-      RepoTags: tagged ? [tagged.name] : null,
+      RepoTags: tagged.length === 0 ? null : tagged.map(({ name }) => name),
       Layers: blobs.map(({ digest }) => blobPath(digest)),
     },
   ]);
   return Buffer.concat([
     wholeFile(blobPath(sha256(config)), config),
     wholeFile(blobPath(sha256(manifest)), manifest),
-    wholeFile('index.json', ociIndex(manifest, config, annotations ?? {})),
+    wholeFile('index.json', ociIndex(manifest, config, annotations)),
     wholeFile('manifest.json', dockerManifest),
     wholeFile('oci-layout', OCI_LAYOUT),
   ]);

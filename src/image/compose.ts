@@ -117,7 +117,7 @@ function documents({ config: built, baseLayers, layer, target }: LoadRequest, ne
         files: [
           ['blobs/config', config],
           ['blobs/manifest', manifest],
-          ['index.json', ociIndex(manifest, config, {})],
+          ['index.json', ociIndex(manifest, config)],
           ['oci-layout', OCI_LAYOUT],
         ],
         prediction: { imageId: sha256(manifest), diffIds, config },
@@ -138,22 +138,24 @@ export function ociManifest(config: Buffer, layers: readonly Descriptor[]): Buff
   });
 }
 
-/** An index of one image. @param annotations of its descriptor: the containerd store reads the name there */
-export function ociIndex(manifest: Buffer, config: Buffer, annotations: JsonObject): Buffer {
+/**
+ * An index of one image.
+ * @param names annotations of its descriptors, one for each name: the containerd store reads a name there
+ */
+export function ociIndex(manifest: Buffer, config: Buffer, names: readonly JsonObject[] = []): Buffer {
   const value = parseJson(config, 'the config');
   const { architecture, os, variant } = isObject(value) ? value : {};
+  const descriptor = {
+    mediaType: MEDIA.manifest,
+    digest: sha256(manifest),
+    size: manifest.length,
+    platform: { architecture, os, ...(variant !== undefined && variant !== '' && { variant }) },
+  };
   return json({
     schemaVersion: 2,
     mediaType: MEDIA.index,
-    manifests: [
-      {
-        mediaType: MEDIA.manifest,
-        digest: sha256(manifest),
-        size: manifest.length,
-        ...(Object.keys(annotations).length > 0 && { annotations }),
-        platform: { architecture, os, ...(variant !== undefined && variant !== '' && { variant }) },
-      },
-    ],
+    manifests:
+      names.length === 0 ? [descriptor] : names.map((annotations) => ({ ...descriptor, annotations })),
   });
 }
 

@@ -60,10 +60,12 @@ export function rewriteConfig(config: Buffer, { baseLayers, newDiffId }: ConfigC
 function rewriteHistory(history: unknown, baseLayers: number, created: unknown): JsonObject[] {
   const entries: unknown[] = Array.isArray(history) ? history : [];
   let layers = 0;
-  const kept = entries.filter(isObject).map((entry) => {
+  const kept = entries.filter(isObject).flatMap((entry) => {
     const below = layers < baseLayers;
     if (entry['empty_layer'] !== true) layers += 1;
-    return below ? entry : redacted(entry);
+    if (below) return [entry];
+    // An earlier squash above the base is part of this one: squashing again changes nothing.
+    return entry['created_by'] === SQUASHED_BY ? [] : [redacted(entry)];
   });
   return [...kept, { ...(created !== undefined && { created }), created_by: SQUASHED_BY }];
 }

@@ -14,8 +14,16 @@ import { TarStrictness } from './validate-tar.js';
 
 export type { CheckedImage } from './validate-documents.js';
 
+/** A layer as it is unpacked, whichever images have it. */
+export interface MeasuredLayer {
+  readonly diffId: string;
+  readonly bytes: number;
+  readonly entries: number;
+}
+
 export interface ImageReport {
   readonly images: readonly CheckedImage[];
+  readonly layers: readonly MeasuredLayer[];
   /** Sentences without a final period; none means that the archive is sound. */
   readonly problems: readonly string[];
 }
@@ -50,13 +58,21 @@ export async function validateImageArchive(
     });
   } catch (error) {
     if (!(error instanceof ImageError)) throw error;
-    return { images: [], problems: [error.message] };
+    return { images: [], layers: [], problems: [error.message] };
   }
   const layers = new Map([...checkers].map(([path, checker]) => [path, checker.end()]));
   const documents = new DocumentChecker(files, spool, layers);
   await documents.check();
   const problems = [...strictness.end(), ...wrongNames(files), ...documents.problems];
-  return { images: [...documents.images.values()], problems };
+  return { images: [...documents.images.values()], layers: measured(files), problems };
+}
+
+function measured(files: ArchiveFiles): MeasuredLayer[] {
+  return [...files].flatMap(({ content }) =>
+    content.kind === 'layer'
+      ? [{ diffId: content.diffId, bytes: content.size, entries: content.index?.log.count ?? 0 }]
+      : [],
+  );
 }
 
 function wrongNames(files: ArchiveFiles): string[] {

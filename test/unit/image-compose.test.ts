@@ -78,6 +78,11 @@ describe('a rewritten config', () => {
     expect(rewritten(leaks).toString()).not.toContain('secret');
   });
 
+  test('is the same when it is rewritten again', () => {
+    const again = rewriteConfig(rewritten(), { baseLayers: 1, newDiffId });
+    expect(text(again)).toEqual(text(rewritten()));
+  });
+
   test('has one layer when it is made from scratch, and a history of one when there was none', () => {
     const config = configOf({ ...image, config: { history: undefined, created: undefined } });
     const { rootfs, history } = text(rewriteConfig(config, { baseLayers: 0, newDiffId }));
@@ -161,7 +166,7 @@ describe('a whole archive', () => {
   test.each(FORMS)('made of the form %s is sound, named, and the same from all', async (form) => {
     await using spooled = await open(form, true);
     const full = await composeFullArchive(
-      { archive: spooled, layer: await mergeLayers(spooled), name: 'me/x' },
+      { archive: spooled, layer: await mergeLayers(spooled), names: ['me/x', 'y:2'] },
       signal,
     );
     const bytes = await buffer(full.stream(signal));
@@ -173,7 +178,7 @@ describe('a whole archive', () => {
         configDigest: full.prediction.imageId,
         manifestDigest: full.manifestDigest,
         diffIds: [diffIds(image)[0], digest(merged)],
-        tags: ['me/x:latest'],
+        tags: ['me/x:latest', 'y:2'],
       },
     ]);
     expect(bytes.toString('latin1')).not.toContain('key');
