@@ -5,8 +5,8 @@ import { habitus, start, type Ended } from '../support/build-program.js';
 import { buildYml, project, snapshot, subjects, type Files, type Project } from '../support/build-project.js';
 import { NOTHING } from '../support/images.js';
 
-/** How long the program may take to stop and clean up; the engine needs most of it when others use it too. */
-const STOP_MS = 2500;
+/** Alone it takes some tenths of a second; a gate that nobody opens would hold a RUN that is not stopped for good. */
+const STOP_MS = 4000;
 
 const FIRST: Files = {
   'Dockerfile.first':
