@@ -1,0 +1,230 @@
+/** The command that squashes one image: find it, merge its layers, and load or write what comes out. */
+import type { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { composeFullArchive, type FullArchive } from '../image/compose-full.js';
+import { composeLoadArchive } from '../image/compose.js';
+import { mergeLayers, type MergedLayer } from '../image/merged-layer.js';
+import { spoolImageArchive, type ImageArchive } from '../image/spool.js';
+import { EngineError, UsageError } from './errors.js';
+import type { EmitImageEvent, SquashResult } from './image-api.js';
+import { findImage, readFailure, type Connect, type FoundImage, type ImageInput } from './image-input.js';
+import { asPhase, metered } from './image-progress.js';
+import { nameAll, nameChanges, removeIfNameless } from './naming.js';
+import { checkOutputFile, writeFailure, writeOutputFile } from './output-file.js';
+import type { Engine } from './ports.js';
+import { countStaying, type Stays } from './squash-base.js';
+import { loadVerified, targetFor, type Loadable } from './squash-load.js';
+
+export interface SquashOrder {
+  readonly input: ImageInput;
+  readonly stays: Stays;
+  /** `repository:tag` */
+  readonly names: readonly string[];
+  readonly output: string | Writable | undefined;
+}
+
+interface Context {
+  readonly connect: Connect;
+  readonly emit: EmitImageEvent;
+  readonly signal: AbortSignal;
+}
+
+/** @throws see `Squash` */
+export async function squashOne(order: SquashOrder, context: Context): Promise<SquashResult> {
+  const { connect, emit, signal } = context;
+  const begun = Date.now();
+  const output = typeof order.output === 'string' ? await checkOutputFile(order.output) : order.output;
+  const image = await findImage(order.input, connect, emit, signal);
+  const names = chooseNames(order, image);
+  const baseLayers = await countStaying(order.stays, image, connect, emit, signal);
+  try {
+    // The engine that the image comes from has its base already.
+    const keepBase = output !== undefined || image.kind === 'file';
+    await using archive = await read(image, baseLayers, keepBase, context);
+    const layer = await mergeLayers(archive);
+    const made =
+      output === undefined
+        ? await toEngine(image, archive, layer, names, context)
+        : await toOutput(output, archive, layer, names, context);
+    const below = archive.layers.slice(0, baseLayers).reduce((sum, { size }) => sum + size, 0);
+    return {
+      ...made,
+      names,
+      baseLayers,
+      layersBefore: archive.layers.length,
+      layersAfter: baseLayers + 1,
+      bytesBefore: below + layer.stats.bytesBefore,
+      bytesAfter: below + layer.stats.bytes,
+      pathsRemoved: layer.stats.removed,
+      dropped: archive.dropped,
+      durationMs: Date.now() - begun,
+    };
+  } catch (error) {
+    signal.throwIfAborted();
+    throw readFailure(error, `${image.label} cannot be squashed`);
+  }
+}
+
+/** Without other words: on the engine the image's own name, in an archive the names it had. */
+function chooseNames({ names, output }: SquashOrder, image: FoundImage): readonly string[] {
+  if (names.length > 0) return names;
+  switch (image.kind) {
+    case 'image':
+      if (image.ownName !== undefined) return [image.ownName];
+      if (output !== undefined) return [];
+      throw new UsageError(`${image.label} is no name that could move to the squashed image`, {
+        hint: 'Give the result a name with -t NAME, or write it to a file with --output FILE.tar.',
+      });
+    case 'file':
+      if (output !== undefined) return image.listed.tags;
+      throw new UsageError(`it is not said where the squashed image of ${image.label} goes`, {
+        hint: 'Write it to a file with --output FILE.tar, or load it into the engine with -t NAME.',
+      });
+  }
+}
+
+function read(
+  image: FoundImage,
+  baseLayers: number,
+  keepBase: boolean,
+  { emit, signal }: Context,
+): Promise<ImageArchive> {
+  const expected = {
+    diffIds: image.layers,
+    baseLayers,
+    ...(image.kind === 'file' && { config: image.listed.configDigest }),
+  };
+  const subject = image.label.slice(1, -1);
+  const total = image.kind === 'file' ? { total: image.size } : {};
+  return asPhase({ phase: 'read', subject, ...total }, emit, async (count) =>
+    spoolImageArchive(metered(await image.open(signal), count), expected, signal, { keepBase }),
+  );
+}
+
+type Made = Pick<SquashResult, 'imageId' | 'replaced'>;
+
+async function toOutput(
+  output: string | Writable,
+  archive: ImageArchive,
+  layer: MergedLayer,
+  names: readonly string[],
+  context: Context,
+): Promise<Made> {
+  const { emit, signal } = context;
+  const full = await composeFull(archive, layer, names, context);
+  const subject = typeof output === 'string' ? output : 'standard output';
+  await asPhase({ phase: 'write', subject, total: full.size }, emit, async (count) => {
+    const content = metered(full.stream(signal), count);
+    if (typeof output === 'string') {
+      await writeOutputFile(output, content, signal);
+      return;
+    }
+    try {
+      await pipeline(content, output, { signal, end: false });
+    } catch (error) {
+      signal.throwIfAborted();
+      throw writeFailure(error, subject);
+    }
+  });
+  return { imageId: full.prediction.imageId, replaced: [] };
+}
+
+/** The digest of the new layer, which names it, costs a pass over it. */
+function composeFull(
+  archive: ImageArchive,
+  layer: MergedLayer,
+  names: readonly string[],
+  { emit, signal }: Context,
+): Promise<FullArchive> {
+  return asPhase({ phase: 'merge', subject: 'layers' }, emit, async (count) => {
+    const full = await composeFullArchive({ archive, layer, names }, signal);
+    count(layer.size);
+    return full;
+  });
+}
+
+async function toEngine(
+  image: FoundImage,
+  archive: ImageArchive,
+  layer: MergedLayer,
+  names: readonly string[],
+  context: Context,
+): Promise<Made> {
+  const { emit, signal } = context;
+  const engine = image.kind === 'image' ? image.engine : await context.connect();
+  const loadable =
+    image.kind === 'image'
+      ? await upperOnly(engine, archive, layer, context)
+      : await withBase(engine, archive, layer, context);
+  const subject = engine.info.name;
+  const before = await asPhase({ phase: 'load', subject, total: loadable.size }, emit, (count) =>
+    loadVerified(loadable, engine, count, signal),
+  );
+  const { imageId } = loadable;
+  try {
+    signal.throwIfAborted();
+    // From here on a signal is not heeded: either all names are given or none.
+    return { imageId, replaced: await moveNames(engine, imageId, names) };
+  } catch (error) {
+    if (before === 'new') await removeIfNameless(engine, imageId);
+    throw error;
+  }
+}
+
+async function upperOnly(
+  engine: Engine,
+  archive: ImageArchive,
+  layer: MergedLayer,
+  { emit, signal }: Context,
+): Promise<Loadable> {
+  const { baseLayers, config } = archive;
+  const load = composeLoadArchive({
+    config,
+    baseLayers,
+    layer,
+    target: targetFor(engine, archive, baseLayers),
+  });
+  // Read once for its digest: the image must be known before it is loaded, to tell it from what was there.
+  await asPhase({ phase: 'merge', subject: 'layers', total: load.size }, emit, async (count) => {
+    for await (const chunk of load.stream(signal)) count((chunk as Buffer).length);
+  });
+  const { imageId, diffIds } = load.prediction();
+  return { imageId, diffIds, size: load.size, stream: (given) => load.stream(given) };
+}
+
+async function withBase(
+  engine: Engine,
+  archive: ImageArchive,
+  layer: MergedLayer,
+  context: Context,
+): Promise<Loadable> {
+  const full = await composeFull(archive, layer, [], context);
+  const { imageId, diffIds } = full.prediction;
+  const id = engine.info.store === 'containerd' ? full.manifestDigest : imageId;
+  return { imageId: id, diffIds, size: full.size, stream: (given) => full.stream(given) };
+}
+
+async function moveNames(
+  engine: Engine,
+  imageId: string,
+  names: readonly string[],
+): Promise<SquashResult['replaced']> {
+  const moved = await nameAll(
+    engine,
+    await nameChanges(
+      engine,
+      names.map((name) => ({ imageId, name })),
+    ),
+  );
+  const replaced: { imageId: string; removed: boolean }[] = [];
+  for (const id of new Set(moved.flatMap(({ previous }) => previous ?? []))) {
+    const image = await engine.describeImage(id);
+    if (image !== undefined && image.names.length > 0) continue;
+    await removeIfNameless(engine, id).catch((error: unknown) => {
+      // The squash itself is done: what could not be removed is said in the result.
+      if (!(error instanceof EngineError)) throw error;
+    });
+    replaced.push({ imageId: id, removed: (await engine.describeImage(id)) === undefined });
+  }
+  return replaced;
+}
