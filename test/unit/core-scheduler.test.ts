@@ -176,4 +176,18 @@ describe('any schedule', () => {
       ),
     );
   });
+
+  it('lets any number of tasks listen for the cancel without a warning', async () => {
+    const warnings: Error[] = [];
+    const hear = (warning: Error): number => warnings.push(warning);
+    process.on('warning', hear);
+    const ids = Array.from({ length: 50 }, (_, index) => String(index));
+    const run = start(tasks(Object.fromEntries(ids.map((id) => [id, []]))), { jobs: 50 });
+    await reached(run, '49');
+    open(run, ...ids);
+    await run.done;
+    await new Promise(setImmediate);
+    process.off('warning', hear);
+    expect(warnings).toEqual([]);
+  });
 });
