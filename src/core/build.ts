@@ -1,6 +1,8 @@
 /** One build: open a session, run the DAG, promote the names, dispose the session on every path. */
+import { ContextError } from '../tar/errors.js';
 import { writeArtifact } from '../tar/extract.js';
 import type { BuildResult, StepResult } from './api.js';
+import { UsageError } from './errors.js';
 import type { Emit } from './events.js';
 import type { Builder, Engine, Limits } from './ports.js';
 import type { Plan } from './plan.js';
@@ -25,6 +27,7 @@ export interface BuildSettings {
  * Run a plan on an engine. Resolves also when steps failed or the signal was aborted; by then nothing works any more and
  * nothing of the session is left, or a warning says what.
  * @throws EngineError when the images were built but could not be named
+ * @throws UsageError when their artifacts could not be kept; no name was given then
  */
 export async function runBuild(
   plan: Plan,
@@ -86,12 +89,7 @@ async function finish(
   signal: AbortSignal,
 ): Promise<'succeeded' | 'cancelled'> {
   try {
-    if (settings.keepArtifacts) {
-      for (const { label } of plan.steps) {
-        for (const artifact of session.artifactsOf(label))
-          await writeArtifact(artifact, plan.workDirectory, signal);
-      }
-    }
+    if (settings.keepArtifacts) await writeArtifacts(plan, session, signal);
     const promotions = ended.flatMap(({ step, outcome }) =>
       step.keep && outcome.status === 'succeeded'
         ? [{ label: step.label, imageId: outcome.value, name: step.imageName }]
@@ -108,6 +106,21 @@ async function finish(
   } catch (error) {
     if (signal.aborted && error === signal.reason) return 'cancelled';
     throw error;
+  }
+}
+
+/** @throws UsageError where the work directory does not take them */
+async function writeArtifacts(plan: Plan, session: Session, signal: AbortSignal): Promise<void> {
+  try {
+    for (const { label } of plan.steps) {
+      for (const artifact of session.artifactsOf(label)) {
+        await writeArtifact(artifact, plan.workDirectory, signal);
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof ContextError)) throw error;
+    const { message, hint } = error;
+    throw new UsageError(message, { cause: error, ...(hint !== undefined && { hint }) });
   }
 }
 

@@ -2,6 +2,7 @@
 import { lstat, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { UsageError } from '../../src/core/errors.js';
 import { buildProject, built, failureOf } from '../support/build-library.js';
 import { buildYml, project, snapshot, subjects, type Subject } from '../support/build-project.js';
 import { listing, NOT_UTF8, ODD_TREE, type Line } from '../support/build-tree.js';
@@ -133,4 +134,25 @@ describe.each(subjects())('on $name', (subject) => {
     expect([one.mode & 0o7777, one.mtime.toISOString()]).toEqual([0o640, '1999-12-31T23:59:59.000Z']);
     expect((await lstat(join(tree, 'closed'))).mode & 0o7777).toBe(0o500);
   });
+
+  test.concurrent(
+    '--keep-artifacts with something in the way gives no name and says what to do',
+    async () => {
+      const given = await project(subject.engine, {
+        'build.yml': buildYml({ made: ['artifacts: ["/etc/passwd:out"]'] }),
+        Dockerfile: 'FROM busybox:latest\nLABELLED\n',
+        out: 'a file of the user\n',
+      });
+      const failure: unknown = await buildProject(subject, given, { keepArtifacts: true }).catch(
+        (error: unknown) => error,
+      );
+      expect(failure).toBeInstanceOf(UsageError);
+      expect(failure).toMatchObject({
+        message: 'Cannot keep the artifact "out": it is a folder, but a file is in its place',
+        hint: 'Move that away, give the artifact another destination, or build without --keep-artifacts.',
+      });
+      expect(await given.images.names(given.name('').slice(0, -7))).toEqual({});
+      expect(await given.images.traces(given.id)).toEqual(NOTHING);
+    },
+  );
 });
