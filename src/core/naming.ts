@@ -1,4 +1,5 @@
 /** Gives names to images, all or none, and removes images that nobody can name any more. */
+import { EngineError } from './errors.js';
 import type { Engine } from './ports.js';
 
 export interface Naming {
@@ -34,12 +35,24 @@ export async function nameAll(engine: Engine, wanted: readonly NameChange[]): Pr
     }
     return done;
   } catch (error) {
-    for (const { name, previous } of done) {
-      if (previous === undefined) await engine.removeImage(name);
-      else await engine.tagImage(previous, name);
-    }
-    throw error;
+    const stuck = await takeBack(engine, done);
+    if (stuck.length === 0) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new EngineError(`${why}, and ${stuck.join(', ')} could not be taken back`, {
+      cause: error,
+      hint: 'These names have new images, the others do not: try again once the engine works.',
+    });
   }
+}
+
+/** Tries every name, whatever fails. @returns the names that keep their new image */
+async function takeBack(engine: Engine, done: readonly NameChange[]): Promise<readonly string[]> {
+  const stuck: string[] = [];
+  for (const { name, previous } of done) {
+    const back = previous === undefined ? engine.removeImage(name) : engine.tagImage(previous, name);
+    await back.catch(() => stuck.push(name));
+  }
+  return stuck;
 }
 
 /** Without force: what a container or another image uses stays. */

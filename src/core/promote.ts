@@ -36,7 +36,8 @@ export async function promote(
   try {
     replaced = await nameAll(engine, await nameChanges(engine, promotions));
   } finally {
-    await lock?.remove();
+    // The names count: where this fails, disposing the session tries again and tells.
+    await lock?.remove().catch(() => undefined);
   }
   const problems: string[] = [];
   for (const { name, previous } of replaced) {
@@ -73,9 +74,10 @@ async function takeLock(
     } catch (error) {
       if (!(error instanceof EngineError) || error.status !== 409) throw error;
     }
+    // An engine reserves the name before it can tell of the container.
     const id = await engine.findContainer(LOCK_NAME);
-    if (id === undefined) continue;
-    if (holder?.id !== id) holder = { id, since: performance.now() };
+    if (id === undefined) holder = undefined;
+    else if (holder?.id !== id) holder = { id, since: performance.now() };
     else if (performance.now() - holder.since > LOCK_STALE_MS) await engine.removeContainer(id);
     await sleep(LOCK_POLL_MS, undefined, { signal });
   }

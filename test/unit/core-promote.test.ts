@@ -1,0 +1,79 @@
+/** How final names are given, and taken back, when the engine fails half-way. */
+import { describe, expect, it } from 'vitest';
+import { EngineError } from '../../src/core/errors.js';
+import { promote, type Promotion } from '../../src/core/promote.js';
+import { Session } from '../../src/core/session.js';
+import { FakeEngine } from '../support/fake-engine.js';
+
+const LABELS = ['a', 'b', 'c'];
+const REMOVAL = { force: false, noPrune: false };
+
+/** Refuses to tag what the test says. */
+class StubbornEngine extends FakeEngine {
+  refuses: (reference: string, name: string) => boolean = () => false;
+
+  override tagImage(reference: string, name: string): Promise<void> {
+    if (this.refuses(reference, name)) return Promise.reject(new EngineError(`no ${name} today`));
+    return super.tagImage(reference, name);
+  }
+}
+
+/** A session whose three images are built; `a` and `b` have earlier images under their names. */
+async function prepare() {
+  const engine = new StubbornEngine();
+  const session = new Session(engine, LABELS);
+  const image = (tag: string): Promise<string> =>
+    engine.build(
+      {
+        builder: 'buildkit',
+        context: { async *entries() {}, open: () => expect.fail('there is nothing to open') },
+        contextKey: '',
+        dockerfile: Buffer.from(`FROM busybox:latest\nLABEL made=${tag}\n`),
+        tag,
+        args: {},
+        noCache: false,
+        network: 'default',
+        limits: {},
+        removeContainers: true,
+      },
+      () => undefined,
+      new AbortController().signal,
+    );
+  const earlier = { a: await image('a:latest'), b: await image('b:latest') };
+  const promotions: Promotion[] = [];
+  for (const label of LABELS) {
+    promotions.push({ label, imageId: await image(session.tagOf(label)), name: `${label}:latest` });
+  }
+  const named = async () =>
+    Object.fromEntries(
+      await Promise.all(
+        LABELS.map(async (label) => [label, (await engine.describeImage(`${label}:latest`))?.id] as const),
+      ),
+    );
+  const run = () => promote(engine, session, promotions, REMOVAL, new AbortController().signal);
+  return { engine, session, earlier, promotions, named, run };
+}
+
+describe('giving final names', () => {
+  it('takes back every name when one cannot be given', async () => {
+    const { engine, earlier, named, run } = await prepare();
+    engine.refuses = (_, name) => name === 'c:latest';
+    await expect(run()).rejects.toThrow('no c:latest today');
+    expect(await named()).toEqual({ ...earlier, c: undefined });
+  });
+
+  it('takes back what it can, and says which names it could not', async () => {
+    const { engine, earlier, promotions, named, run } = await prepare();
+    engine.refuses = (id, name) => name === 'c:latest' || (name === 'a:latest' && id === earlier.a);
+    await expect(run()).rejects.toThrow('no c:latest today, and a:latest could not be taken back');
+    expect(await named()).toEqual({ a: promotions[0]?.imageId, b: earlier.b, c: undefined });
+  });
+
+  it('has succeeded also where its lock could not be removed', async () => {
+    const { engine, promotions, named, run } = await prepare();
+    engine.removeContainer = () => Promise.reject(new EngineError('it stays'));
+    expect(await run()).toEqual([]);
+    const [a, b, c] = promotions.map(({ imageId }) => imageId);
+    expect(await named()).toEqual({ a, b, c });
+  });
+});
