@@ -1,16 +1,33 @@
-/** The package: `build(options)` reads the files, connects to the engine and runs the build. */
+/** The package: `build` for whole build files, `squash` and `checkImage` for single images. */
 import { availableParallelism } from 'node:os';
 import { loadPlan } from './config/load.js';
+import { readImageInput, readNewName, readStays } from './config/image-words.js';
 import { planOptions } from './config/options.js';
 import { renderDiagnosticLine } from './config/render.js';
 import type { BuildOptions, BuildResult } from './core/api.js';
 import { runBuild } from './core/build.js';
 import { checkPlan, chooseBuilder } from './core/check.js';
+import { checkOne } from './core/check-image.js';
 import type { Emit } from './core/events.js';
+import type { CheckImageOptions, ImageCheck, SquashOptions, SquashResult } from './core/image-api.js';
+import type { Connect } from './core/image-input.js';
+import type { Engine } from './core/ports.js';
+import { squashOne } from './core/squash-one.js';
 import { connect } from './engine/connect.js';
 
 export type { BuildOptions, BuildResult, EngineAddress, Logger, StepResult } from './core/api.js';
-export { EngineError, HabitusError, StepError, UsageError } from './core/errors.js';
+export type {
+  CheckedImageSummary,
+  CheckedLayer,
+  CheckImageOptions,
+  EmitImageEvent,
+  ImageCheck,
+  ImageEvent,
+  ImagePhase,
+  SquashOptions,
+  SquashResult,
+} from './core/image-api.js';
+export { EngineError, HabitusError, ImageCommandError, StepError, UsageError } from './core/errors.js';
 export type { BuildEvent, Emit, Failure, InstructionEvent, StepPhase, StepStatus } from './core/events.js';
 export type { Limits } from './core/ports.js';
 export { ConfigError, type Diagnostic } from './config/diagnostic.js';
@@ -49,6 +66,53 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     return await runBuild(plan, engine, settings, emit, signal);
   } finally {
     await engine.close();
+  }
+}
+
+/**
+ * Make one layer of an image's layers, or of those above a base. The original image stays as it is; at most its name moves.
+ * @throws {UsageError} the options or the image are wrong
+ * @throws {ImageCommandError} there is no room, or the output broke
+ * @throws {EngineError} no engine answers, or it failed; files alone need no engine
+ * @throws the reason of `options.signal`; nothing is left, whatever is thrown
+ */
+export async function squash(options: SquashOptions): Promise<SquashResult> {
+  const order = {
+    input: readImageInput(options.image),
+    stays: readStays(options.from),
+    names: [...new Set((options.tags ?? []).map(readNewName))],
+    output: options.output,
+  };
+  return withEngine(options, (connect, emit, signal) => squashOne(order, { connect, emit, signal }));
+}
+
+/**
+ * Recompute every digest and size of an image or archive. What is wrong with it is in the result.
+ * @throws {UsageError} there is no such image or file
+ * @throws {EngineError} no engine answers, or it failed; files need no engine
+ */
+export async function checkImage(options: CheckImageOptions): Promise<ImageCheck> {
+  const input = readImageInput(options.image);
+  return withEngine(options, (connect, emit, signal) => checkOne(input, connect, emit, signal));
+}
+
+/** With an engine that is connected at the first need of it. */
+async function withEngine<T>(
+  options: Pick<SquashOptions, 'engine' | 'emit' | 'signal'>,
+  work: (connect: Connect, emit: NonNullable<SquashOptions['emit']>, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { emit = () => undefined, signal = new AbortController().signal } = options;
+  signal.throwIfAborted();
+  let engine: Promise<Engine> | undefined;
+  try {
+    const found = () => (engine ??= connect({ ...options.engine, env: process.env }, signal));
+    return await work(found, emit, signal);
+  } finally {
+    await engine?.then(
+      (connected) => connected.close(),
+      // Who asked for it has got this error.
+      () => undefined,
+    );
   }
 }
 
