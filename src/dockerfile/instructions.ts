@@ -82,7 +82,7 @@ export function operandText(instruction: Instruction): string {
 }
 
 /** Whether operands are in the list form, `["a", "b"]`. */
-function isJson(text: string): boolean {
+export function isJson(text: string): boolean {
   if (!text.startsWith('[')) return false;
   try {
     const list: unknown = JSON.parse(Buffer.from(text, 'latin1').toString('utf8'));
