@@ -11,8 +11,11 @@ interface CacheRecord {
   readonly LastUsedAt?: string | null;
 }
 
-/** Sent context folders, and contexts that came as a tar. */
-const CONTEXT = /^(?:local source for context|http url http:\/\/build-context-)/;
+/** Sent folders, contexts that came as a tar, and the files that heredocs make. */
+const SENT =
+  /^(?:local source for (?:context|dockerfile)$|http url http:\/\/build-context-|\[internal\] preparing inline document$)/;
+/** What Docker 20 says of every COPY, ADD and WORKDIR. */
+const UNTOLD = 'fileop target';
 
 /**
  * Records do not say which layer they are, so they are found by their text: one that another build made of the same
@@ -33,15 +36,16 @@ export async function forgetBuildCache(
     purpose: 'list its build cache',
   })) as { BuildCache?: readonly CacheRecord[] | null };
   const records = answer.BuildCache ?? [];
-  const doomed = new Set(
-    records.filter(({ Description }) => isOf(Description, createdBy)).map(({ ID }) => ID),
-  );
+  const begun = await onEngineClock(transport, since, signal);
+  const isRecent = ({ LastUsedAt }: CacheRecord): boolean => Date.parse(LastUsedAt ?? '') >= begun;
+  const isInstruction = (record: CacheRecord): boolean =>
+    record.Description === UNTOLD
+      ? !createdBy.startsWith('RUN ') && isRecent(record)
+      : isOf(record.Description, createdBy);
+  const doomed = new Set(records.filter(isInstruction).map(({ ID }) => ID));
   addDescendants(doomed, records);
-  if (/^(?:COPY|ADD) /.test(createdBy)) {
-    for (const { ID, Description, LastUsedAt } of records) {
-      if (CONTEXT.test(Description) && Date.parse(LastUsedAt ?? '') >= since) doomed.add(ID);
-    }
-  }
+  // Whatever the lowest instruction is: one above it, or a mount, may have read removed files from there.
+  for (const record of records) if (SENT.test(record.Description) && isRecent(record)) doomed.add(record.ID);
   if (doomed.size === 0) return 0;
   const pruned = (await transport.json({
     method: 'POST',
@@ -51,6 +55,13 @@ export async function forgetBuildCache(
     purpose: 'prune its build cache',
   })) as { CachesDeleted?: readonly string[] | null };
   return pruned.CachesDeleted?.length ?? 0;
+}
+
+/** The engine's clock need not be this machine's. */
+async function onEngineClock(transport: Transport, time: number, signal: AbortSignal): Promise<number> {
+  const call = { method: 'GET', path: '/info', signal, purpose: 'ask its time' } as const;
+  const { SystemTime } = (await transport.json(call)) as { readonly SystemTime: string };
+  return Date.parse(SystemTime) - (Date.now() - time);
 }
 
 function addDescendants(doomed: Set<string>, records: readonly CacheRecord[]): void {
@@ -66,14 +77,21 @@ function addDescendants(doomed: Set<string>, records: readonly CacheRecord[]): v
 
 /**
  * Whether a record is of an instruction. `[2/6] COPY --from=x a /a` is told as `COPY a /a # buildkit` in an image's history,
- * `mount / from exec /bin/sh -c make` as `RUN |1 KEY=value /bin/sh -c make # buildkit`.
+ * `ADD [a, /a]` as `ADD a /a`, `mount / from exec /bin/sh -c make` as `RUN |1 KEY=value /bin/sh -c make # buildkit`.
  */
 export function isOf(description: string, createdBy: string): boolean {
   const told = words(createdBy.replace(/ # buildkit$/, ''));
   const command = /^mount \/ from exec (.*)$/s.exec(description)?.[1];
   if (command !== undefined) return told.startsWith('RUN ') && told.endsWith(` ${words(command)}`);
   const instruction = /^\[[^\]]*\] (.*)$/s.exec(description)?.[1];
-  return instruction !== undefined && words(instruction.replace(/^(\w+)(?: --\S+)*/, '$1')) === told;
+  return instruction !== undefined && bare(instruction) === bare(told);
+}
+
+/** An instruction without its flags, and its list form as words. */
+function bare(instruction: string): string {
+  const [, keyword = '', rest = ''] = /^(\w+)(?: +--\S+)* +(.*)$/s.exec(instruction) ?? [];
+  const list = /^\[(.*)\]$/s.exec(rest.trim())?.[1];
+  return words(`${keyword} ${list === undefined ? rest : list.split(', ').join(' ')}`);
 }
 
 function words(text: string): string {
