@@ -2,7 +2,7 @@
 import { composeLoadArchive } from '../image/compose.js';
 import { ImageError } from '../image/errors.js';
 import { mergeLayers, type MergeStats } from '../image/merged-layer.js';
-import { spoolImageArchive, type ImageArchive } from '../image/spool.js';
+import { listImages, spoolImageArchive, type ListedImage } from '../image/spool.js';
 import { EngineError, StepError } from './errors.js';
 import type { PlannedBase, SquashScope } from './plan.js';
 import type { Engine, ImageDescription } from './ports.js';
@@ -48,11 +48,14 @@ export async function squashImage(
   if (image === undefined) throw new EngineError(`the cleaned image ${source} is gone`);
   const baseLayers = await countBaseLayers(request, engine, session, signal);
   try {
-    const names = source === tag ? [tag] : [tag, source];
+    const names = namesToSave(request, image, engine);
     const saved = await engine.archives.saveImages(names, signal);
     await using archive = await spoolImageArchive(saved, { diffIds: image.layers, baseLayers }, signal);
     const layer = await mergeLayers(archive);
-    const config = configOf(built, archive);
+    const images = names.includes(tag)
+      ? archive.images
+      : await listImages(await engine.archives.saveImages([tag], signal), signal);
+    const config = configOf(built, images);
     const load = composeLoadArchive({
       config,
       baseLayers,
@@ -100,12 +103,29 @@ async function countBaseLayers(
   });
 }
 
+/**
+ * One archive of both images is cheaper than two. With graphdrivers, Docker 28 then never frees the layers of the built image:
+ * they stay on disk after all images that had them are gone.
+ */
+function namesToSave(
+  { built, tag, source }: SquashRequest,
+  image: ImageDescription,
+  engine: Engine,
+): readonly string[] {
+  // Nothing was cleaned: an engine may keep no layer of that, and two images of the same layers could not be told apart.
+  if (image.layers.length === built.layers.length) return [tag];
+  switch (engine.info.store) {
+    case 'graphdriver':
+      return [source];
+    case 'containerd':
+      return [tag, source];
+  }
+}
+
 /** Committing changes ENTRYPOINT, CMD and more: the config is that of the built image, byte for byte. */
-function configOf(built: ImageDescription, archive: ImageArchive): Buffer {
-  const same = archive.images.find(
-    ({ diffIds }) =>
-      diffIds.length === built.layers.length &&
-      diffIds.every((diffId, index) => diffId === built.layers[index]),
+function configOf(built: ImageDescription, images: readonly ListedImage[]): Buffer {
+  const same = images.find(
+    ({ diffIds }) => diffIds.length === built.layers.length && isPrefix(diffIds, built.layers),
   );
   if (same === undefined)
     throw new EngineError('the engine saved another image than the one it was asked for');
