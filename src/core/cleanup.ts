@@ -1,8 +1,8 @@
 /** Runs the cleanup commands of a step in its image, and makes an image of what they left. */
-import { EngineError, StepError } from './errors.js';
+import { StepError } from './errors.js';
 import type { CleanupSpec } from './plan.js';
 import type { ContainerRequest, EngineContainer, ImageDescription } from './ports.js';
-import { textOf, wordsOf } from './shell.js';
+import { isMissingProgram, textOf, wordsOf } from './shell.js';
 import type { StepReporter } from './step-reporter.js';
 import type { StepSettings } from './step.js';
 
@@ -54,13 +54,7 @@ async function startsShell(container: EngineContainer, signal: AbortSignal): Pro
     await container.start(signal);
     return true;
   } catch (error) {
-    // What engines say of an entrypoint that is not there.
-    if (
-      error instanceof EngineError &&
-      /no such file or directory|executable file not found/.test(error.message)
-    ) {
-      return false;
-    }
+    if (isMissingProgram(error)) return false;
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 /** How a command line of the build file becomes the words that run in an image. */
+import { EngineError } from './errors.js';
 import type { ImageDescription } from './ports.js';
 
 const DEFAULT_SHELL = ['/bin/sh', '-c'];
@@ -15,4 +16,11 @@ export function wordsOf(
 /** A command as it is shown. */
 export function textOf(command: string | readonly string[]): string {
   return typeof command === 'string' ? command : command.join(' ');
+}
+
+/** Whether an engine could not start a container because the image lacks the program. */
+export function isMissingProgram(error: unknown): error is EngineError {
+  return (
+    error instanceof EngineError && /no such file or directory|executable file not found/.test(error.message)
+  );
 }

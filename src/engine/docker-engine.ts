@@ -14,7 +14,14 @@ import { EngineArchives } from './archives.js';
 import { RegistryAuth } from './auth.js';
 import { buildClassic } from './classic.js';
 import { createContainer, findContainer, listContainers, removeContainer } from './containers.js';
-import { describeImage, inspectImage, listImageNames, removeImage, tagImage } from './images.js';
+import {
+  describeImage,
+  inspectImage,
+  listImageNames,
+  removeImage,
+  removeImageWithParents,
+  tagImage,
+} from './images.js';
 import type { Transport } from './transport.js';
 
 export class DockerEngine implements Engine {
@@ -71,6 +78,9 @@ export class DockerEngine implements Engine {
     reference: string,
     options?: { readonly force?: boolean; readonly noPrune?: boolean },
   ): Promise<void> {
+    if (this.info.store === 'containerd' && options?.noPrune !== true) {
+      return removeImageWithParents(this.#transport, reference, options);
+    }
     return removeImage(this.#transport, reference, options);
   }
 

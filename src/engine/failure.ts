@@ -83,6 +83,10 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
   ],
   [/manifest unknown|manifest for .* not found/i, 'Check the name and the tag of the image.'],
   [
+    /^(?:COPY|ADD) (?:--\S+ )*--from=.*(?:not found|no such file)/is,
+    'Check the path in the image or stage that --from names.',
+  ],
+  [
     /file not found in build context|^(?:COPY|ADD) .*(?:not found|no such file)/is,
     'Check the name, that it lies inside the context, and that no line of .dockerignore leaves it out.',
   ],

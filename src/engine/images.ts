@@ -1,7 +1,7 @@
 /** Images: described, named, listed and removed. */
 import { EngineError } from '../core/errors.js';
 import type { ImageDescription } from '../core/ports.js';
-import type { Transport } from './transport.js';
+import type { Call, Transport } from './transport.js';
 
 const LIST_TRIES = 10;
 
@@ -105,6 +105,38 @@ export async function removeImage(
   }
 }
 
+/**
+ * Remove an image and its untagged parents that nothing else was made from, as graphdriver stores do by themselves: the
+ * containerd store (28.5) leaves the classic builder's intermediate images behind.
+ */
+export async function removeImageWithParents(
+  transport: Transport,
+  reference: string,
+  options: { readonly force?: boolean } = {},
+): Promise<void> {
+  const image = await inspectImage(transport, reference);
+  await removeImage(transport, reference, options);
+  if (image?.Parent === undefined || image.Parent === '') return;
+  if ((await inspectImage(transport, image.Id)) !== undefined) return;
+  const listed = (await listImages(transport, { all: '1' })) as readonly ListedImage[];
+  const left = new Map(listed.map((each) => [each.Id, each]));
+  for (let id = image.Parent; ;) {
+    const parent = left.get(id);
+    if (parent === undefined || (parent.RepoTags ?? []).length > 0) return;
+    if ([...left.values()].some(({ ParentId }) => ParentId === id)) return;
+    await removeImage(transport, id);
+    left.delete(id);
+    id = parent.ParentId;
+  }
+}
+
+/** The parts of an item of `GET /images/json` that are read. */
+interface ListedImage {
+  readonly Id: string;
+  readonly ParentId: string;
+  readonly RepoTags?: readonly string[] | null;
+}
+
 /** How graphdriver stores put it when two remove one image at the same time. */
 function isRemovedMeanwhile({ status, message }: EngineError): boolean {
   return status === 500 && message.includes('unrecognized image ID');
@@ -115,7 +147,7 @@ export async function listImageNames(
   prefix: string,
 ): Promise<readonly { name: string; imageId: string }[]> {
   const answer = await listImages(transport);
-  return (answer as { Id: string; RepoTags?: readonly string[] | null }[]).flatMap(({ Id, RepoTags }) =>
+  return (answer as readonly ListedImage[]).flatMap(({ Id, RepoTags }) =>
     (RepoTags ?? []).filter((name) => name.startsWith(prefix)).map((name) => ({ name, imageId: Id })),
   );
 }
@@ -124,10 +156,10 @@ export async function listImageNames(
  * The containerd store answers 404 when an image is removed while it lists them (seen on 28.5): nothing else makes a list be
  * missing, so it is asked again.
  */
-async function listImages(transport: Transport): Promise<unknown> {
+async function listImages(transport: Transport, query: Call['query'] = {}): Promise<unknown> {
   for (let tries = 1; ; tries += 1) {
     try {
-      return await transport.json({ method: 'GET', path: '/images/json', purpose: 'list images' });
+      return await transport.json({ method: 'GET', path: '/images/json', query, purpose: 'list images' });
     } catch (error) {
       if (!(error instanceof EngineError && error.status === 404) || tries === LIST_TRIES) throw error;
     }
