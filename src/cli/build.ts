@@ -45,7 +45,7 @@ export async function runBuildCommand(
       reporter.emit(event);
       log.emit(event);
     };
-    const build = await world.loadBuild();
+    const { build } = await world.loadLibrary();
     try {
       const result = await build({ ...options, emit, log: log.logger, signal: watch.signal });
       reporter.finish(result);

@@ -1,14 +1,19 @@
-/** What a command line asks for: flags turned into one of four commands. Pure. */
+/** What a command line asks for: flags turned into one of the commands. Pure. */
 import type { BuildOptions } from '../core/api.js';
 import type { ReporterKind } from '../report/reporter.js';
 import type { FlagName, FlagValues } from './flags.js';
-import { readFlags } from './program.js';
+import { given } from './given.js';
+import { BUILD, SUBCOMMANDS, type Subcommand } from './grammar.js';
+import { readImageCommandLine, type ImageCommandLine } from './image-command-line.js';
+import { readWords } from './program.js';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export type CommandLine =
-  | { readonly command: 'help' | 'version' }
+  | { readonly command: 'help'; readonly of: 'build' | Subcommand }
+  | { readonly command: 'version' }
+  | ImageCommandLine
   | { readonly command: 'print'; readonly options: BuildOptions; readonly display: Display }
   | { readonly command: 'build'; readonly options: BuildOptions; readonly display: Display };
 
@@ -31,8 +36,10 @@ export interface Notice {
 
 /** @throws {UsageError} */
 export function readCommandLine(argv: readonly string[]): CommandLine {
-  const flags = readFlags(argv);
-  if (flags.help === true) return { command: 'help' };
+  const [first = '', ...rest] = argv;
+  if (isSubcommand(first)) return readImageCommandLine(first, rest);
+  const { flags } = readWords(BUILD, argv);
+  if (flags.help === true) return { command: 'help', of: 'build' };
   if (flags.version === true) return { command: 'version' };
   return {
     command: flags.print === true ? 'print' : 'build',
@@ -47,6 +54,10 @@ export function readCommandLine(argv: readonly string[]): CommandLine {
       notices: notices(flags),
     },
   };
+}
+
+function isSubcommand(word: string): word is Subcommand {
+  return Object.hasOwn(SUBCOMMANDS, word);
 }
 
 const LEVELS = {
@@ -87,15 +98,6 @@ function buildOptions(flags: FlagValues): BuildOptions {
     allowAfterBuildCommands: flags['after-build-commands'],
     engine: given({ host: flags.host, certs: flags.certs, tls: flags['use-tls'] }),
   });
-}
-
-type Given<T> = { -readonly [Key in keyof T]?: Exclude<T[Key], undefined> };
-
-/** Without what was not given. An empty text counts as that, as in `-uid=$ID` where ID is not set. */
-function given<T extends object>(fields: T): Given<T> {
-  return Object.fromEntries(
-    Object.entries(fields).filter(([, value]) => value !== undefined && value !== ''),
-  ) as Given<T>;
 }
 
 const NEEDLESS = ['use-stat', 'os'] as const satisfies readonly FlagName[];

@@ -3,6 +3,7 @@ import { EXIT } from '../core/errors.js';
 import { chooseAppearance, type Appearance } from './appearance.js';
 import { readCommandLine, type CommandLine } from './command-line.js';
 import { describeFailure } from './failures.js';
+import { BUILD, SUBCOMMANDS } from './grammar.js';
 import { helpText } from './program.js';
 import { versionText } from './version.js';
 import { processWorld, type World } from './world.js';
@@ -34,7 +35,7 @@ export async function main(argv: readonly string[], world: World = processWorld(
 async function run(line: CommandLine, appearance: Appearance, world: World): Promise<number> {
   switch (line.command) {
     case 'help':
-      world.stdout.write(helpText());
+      world.stdout.write(helpText(line.of === 'build' ? BUILD : SUBCOMMANDS[line.of]));
       return EXIT.ok;
     case 'version':
       world.stdout.write(`${versionText()}\n`);
@@ -46,6 +47,14 @@ async function run(line: CommandLine, appearance: Appearance, world: World): Pro
     case 'build': {
       const { runBuildCommand } = await import('./build.js');
       return await runBuildCommand(line, appearance, world);
+    }
+    case 'squash': {
+      const { runSquashCommand } = await import('./squash.js');
+      return await runSquashCommand(line, appearance, world);
+    }
+    case 'check-image': {
+      const { runCheckImageCommand } = await import('./check-image.js');
+      return await runCheckImageCommand(line, appearance, world);
     }
   }
 }

@@ -1,60 +1,53 @@
-/** The commander program: declares the flags, reads them, and lays out the help text. */
+/** The commander program: declares the flags of a command, reads them, and lays out its help text. */
 import { Command, Option } from 'commander';
 import { nearest } from '../config/suggest.js';
 import { UsageError } from '../core/errors.js';
-import { FLAGS, FLAG_LIST, GROUPS, type FlagName, type FlagValues } from './flags.js';
+import type { Flag } from './flag.js';
 import { normalizeGoFlags, type KnownFlag } from './go-flags.js';
+import { BUILD, SUBCOMMANDS, type Flags, type Grammar, type ValuesOf } from './grammar.js';
 
 const HELP_WIDTH = 88;
 
-const DESCRIPTION = 'Builds the Docker images of a build.yml: steps in parallel, each after what it needs.';
+export interface Words<F extends Flags> {
+  readonly flags: ValuesOf<F>;
+  /** At most one, and none where the command takes none. */
+  readonly operand: string | undefined;
+}
 
-const NOTES = `
-Flags may be written with one dash or two, values after a space or "=": -d DIR, --d=DIR.
-Switches take a value only after "=": --rm=false.
-
-Progress goes to standard error; standard output is for results (--json, --print).
-Exit status: 0 when every step succeeded, 1 when one failed, 2 when the command line or
-a file is wrong, 3 when no engine answers, 130 or 143 when stopped by a signal.
-
-Examples:
-  habitus                          build everything in the current directory
-  habitus -d app --uid $BUILD_ID   build app/build.yml for one CI job
-  habitus --step api -j 4          build api and what it needs, four steps at once
-  habitus --json > result.json     keep the result for another program
-`;
-
-/** @throws {UsageError} for unknown flags, wrong values, and arguments that are no flags */
-export function readFlags(argv: readonly string[]): FlagValues {
-  const program = createProgram();
-  const { unknown, operands } = program.parseOptions([...normalizeGoFlags(argv, knownFlags())]);
+/** @throws {UsageError} for unknown flags, wrong values, and words too many */
+export function readWords<F extends Flags>(grammar: Grammar<F>, argv: readonly string[]): Words<F> {
+  const program = createProgram(grammar);
+  const { unknown, operands } = program.parseOptions([...normalizeGoFlags(argv, knownFlags(grammar))]);
   const stray = unknown.find((word) => word.startsWith('-') && word !== '-');
-  if (stray !== undefined) throw unknownFlag(stray);
-  const [operand] = [...operands, ...unknown];
-  if (operand !== undefined) throw strayArgument(operand);
+  if (stray !== undefined) throw unknownFlag(grammar, stray);
+  const words = [...operands, ...unknown];
+  const [operand] = words;
+  const extra = grammar.operand === undefined ? operand : words[1];
+  if (extra !== undefined) throw strayArgument(grammar, extra);
   const given = program.opts<Record<string, unknown>>();
-  return Object.fromEntries(program.options.map((option) => [option.name(), given[option.attributeName()]]));
+  const flags = program.options.map((option) => [option.name(), given[option.attributeName()]] as const);
+  return { flags: Object.fromEntries(flags) as ValuesOf<F>, operand };
 }
 
-export function helpText(): string {
-  return `${createProgram().helpInformation().trimEnd()}\n${NOTES}`;
+export function helpText(grammar: Grammar = BUILD): string {
+  return `${createProgram(grammar).helpInformation().trimEnd()}\n${grammar.notes}`;
 }
 
-function createProgram(): Command {
-  const program = new Command('habitus')
-    .usage('[-d DIR] [-f FILE] [flags]')
-    .description(DESCRIPTION)
+function createProgram({ name, usage, description, groups, flags }: Grammar): Command {
+  const program = new Command(name)
+    .usage(usage)
+    .description(description)
     .helpOption(false)
     .exitOverride()
     .configureHelp({
       helpWidth: HELP_WIDTH,
-      optionTerm: (option) => termOf(option.name() as FlagName),
+      optionTerm: (option) => termOf(option.name(), flags[option.name()]),
       optionDescription: (option) => option.description,
     });
-  for (const [name, flag] of FLAG_LIST) {
-    const option = new Option(`--${name} <value>`, flag.help)
-      .helpGroup(GROUPS[flag.group])
-      .argParser((text, previous: unknown) => flag.add(spelling(name), text, previous));
+  for (const [flagName, flag] of Object.entries(flags)) {
+    const option = new Option(`--${flagName} <value>`, flag.help)
+      .helpGroup(groups[flag.group])
+      .argParser((text, previous: unknown) => flag.add(spelling(flagName), text, previous));
     // To commander `--no-cache` would be the opposite of a flag `--cache`.
     option.negate = false;
     program.addOption(option);
@@ -63,14 +56,10 @@ function createProgram(): Command {
 }
 
 /** `-d DIR`, `-j, --jobs N`, `--no-cache`. */
-function termOf(name: FlagName): string {
-  const { short, metavar } = describe(name);
+function termOf(name: string, flag: Flag<unknown> | undefined): string {
+  const { short, metavar } = flag ?? {};
   const names = short === undefined ? spelling(name) : `-${short}, ${spelling(name)}`;
   return metavar === undefined ? names : `${names} ${metavar}`;
-}
-
-function describe(name: FlagName): { readonly short?: string; readonly metavar?: string } {
-  return FLAGS[name];
 }
 
 /** A flag as messages write it. */
@@ -78,31 +67,40 @@ function spelling(name: string): string {
   return name.length === 1 ? `-${name}` : `--${name}`;
 }
 
-function knownFlags(): ReadonlyMap<string, KnownFlag> {
+function knownFlags({ flags }: Grammar): ReadonlyMap<string, KnownFlag> {
   return new Map(
-    FLAG_LIST.flatMap(([name, { short, metavar }]) =>
+    Object.entries(flags).flatMap(([name, { short, metavar }]) =>
       [name, ...(short === undefined ? [] : [short])].map((written) => [written, { name, metavar }] as const),
     ),
   );
 }
 
-function unknownFlag(word: string): UsageError {
+function unknownFlag(grammar: Grammar, word: string): UsageError {
   const written = word.replace(/=.*$/s, '');
   const name = written.replace(/^-+/, '');
   // Any letter is near any other: no guess.
-  const names = [...knownFlags().keys()].filter((known) => known.length > 1);
+  const names = [...knownFlags(grammar).keys()].filter((known) => known.length > 1);
   const guess = name.length > 1 ? nearest(name, names) : undefined;
-  const list = '"habitus --help" lists all flags.';
+  const list = `"${grammar.name} --help" lists all flags.`;
   return new UsageError(`unknown flag ${JSON.stringify(written)}`, {
     hint: guess === undefined ? list : `Did you mean --${guess}? ${list}`,
   });
 }
 
-function strayArgument(word: string): UsageError {
+function strayArgument(grammar: Grammar, word: string): UsageError {
+  if (grammar.operand !== undefined)
+    return new UsageError(`unexpected argument ${JSON.stringify(word)}: one ${grammar.operand} at a time`, {
+      hint: `Usage: ${grammar.name} ${grammar.usage}`,
+    });
   const message = `unexpected argument ${JSON.stringify(word)}: everything is said with flags`;
   if (/^(?:true|false|t|f|0|1)$/i.test(word)) {
     return new UsageError(message, { hint: `Join a switch and its value with "=", such as --rm=${word}.` });
   }
+  const command = word in SUBCOMMANDS ? word : nearest(word, Object.keys(SUBCOMMANDS));
+  if (command !== undefined)
+    return new UsageError(`unexpected argument ${JSON.stringify(word)}`, {
+      hint: `Did you mean "habitus ${command} IMAGE"? The command comes first, flags after it.`,
+    });
   return new UsageError(message, {
     hint: `Use "-d ${word}" for a work directory, "--step ${word}" for one step of the build file.`,
   });

@@ -1,6 +1,8 @@
 /** What the program touches of its process; tests bring their own. */
+import type { Writable } from 'node:stream';
 import type { Build } from '../core/api.js';
 import { UsageError } from '../core/errors.js';
+import type { CheckImage, Squash } from '../core/image-api.js';
 import type { Output } from '../report/reporter.js';
 
 /** Standard output or standard error. */
@@ -22,8 +24,17 @@ export interface World {
   onCrash(listener: (error: unknown) => void): void;
   /** End the process at once. */
   exit(code: number): void;
+  /** Standard output for bytes. */
+  openStdout(): Writable;
   /** Loaded when it is needed: `--help` must not wait for what talks to engines. */
-  loadBuild(): Promise<Build>;
+  loadLibrary(): Promise<Library>;
+}
+
+/** The package, as far as the program uses it. */
+export interface Library {
+  readonly build: Build;
+  readonly squash: Squash;
+  readonly checkImage: CheckImage;
 }
 
 export function processWorld(): World {
@@ -41,6 +52,7 @@ export function processWorld(): World {
     // Rejections that nobody handles arrive here too.
     onCrash: (listener) => process.on('uncaughtException', listener),
     exit: (code) => process.exit(code),
-    loadBuild: async () => (await import('../index.js')).build,
+    openStdout: () => process.stdout,
+    loadLibrary: () => import('../index.js'),
   };
 }

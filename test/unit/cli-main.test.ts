@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { main } from '../../src/cli/main.js';
@@ -54,7 +55,8 @@ function fakeWorld(build: Build, env: Record<string, string> = {}) {
     signals,
     onCrash: (listener) => crashes.push(listener),
     exit: (code) => exits.push(code),
-    loadBuild: () => Promise.resolve(build),
+    openStdout: () => new PassThrough(),
+    loadLibrary: () => Promise.resolve({ build, squash: unasked, checkImage: unasked }),
   };
   return {
     world,
@@ -68,6 +70,8 @@ function fakeWorld(build: Build, env: Record<string, string> = {}) {
     err: () => err.join(''),
   };
 }
+
+const unasked = () => Promise.reject(new Error('another command was asked for'));
 
 const succeeds: Build = () => Promise.resolve(RESULT);
 const rejects =

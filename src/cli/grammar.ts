@@ -1,0 +1,104 @@
+/** The grammars of the program's commands: their words, and how each is described in its help text. */
+import type { Flag, Group } from './flag.js';
+import { FLAGS, GROUPS } from './flags.js';
+import { CHECK_FLAGS, SQUASH_FLAGS } from './image-flags.js';
+
+export type Flags = Readonly<Record<string, Flag<unknown>>>;
+
+/** The flags that were given, by name. */
+export type ValuesOf<F extends Flags> = {
+  readonly [Name in keyof F]?: F[Name] extends Flag<infer Value> ? Value : never;
+};
+
+export interface Grammar<F extends Flags = Flags> {
+  /** As it is called, e.g. `habitus squash`. */
+  readonly name: string;
+  /** What follows the name in the usage line. */
+  readonly usage: string;
+  readonly description: string;
+  readonly groups: Readonly<Record<Group, string>>;
+  readonly flags: F;
+  /** What it takes beside flags, exactly once; absent: nothing. */
+  readonly operand?: string;
+  /** After the flags, as it is printed. */
+  readonly notes: string;
+}
+
+export const BUILD: Grammar<typeof FLAGS> = {
+  name: 'habitus',
+  usage: '[-d DIR] [-f FILE] [flags]',
+  description: 'Builds the Docker images of a build.yml: steps in parallel, each after what it needs.',
+  groups: GROUPS,
+  flags: FLAGS,
+  notes: `
+Flags may be written with one dash or two, values after a space or "=": -d DIR, --d=DIR.
+Switches take a value only after "=": --rm=false.
+
+Progress goes to standard error; standard output is for results (--json, --print).
+Exit status: 0 when every step succeeded, 1 when one failed, 2 when the command line or
+a file is wrong, 3 when no engine answers, 130 or 143 when stopped by a signal.
+
+Other commands, each with a --help of its own:
+  habitus squash IMAGE             make one layer of an image's layers
+  habitus check-image IMAGE        compute every digest and size of an image anew
+
+Examples:
+  habitus                          build everything in the current directory
+  habitus -d app --uid $BUILD_ID   build app/build.yml for one CI job
+  habitus --step api -j 4          build api and what it needs, four steps at once
+  habitus --json > result.json     keep the result for another program
+`,
+};
+
+const IMAGE_NOTE = `
+IMAGE is a name or an ID on the engine, or the path of a tar that "docker save" wrote or
+that holds an OCI layout. A path begins with "/", "./" or "../", or ends in .tar, .tar.gz
+or .tgz; it needs no engine.`;
+
+export const SQUASH: Grammar<typeof SQUASH_FLAGS> = {
+  name: 'habitus squash',
+  usage: 'IMAGE [--from BASE] [-t NAME] [--output FILE.tar]',
+  description:
+    'Makes one layer of all layers of an image, or of those above a base. What was deleted or overwritten is in no layer any more.',
+  groups: { ...GROUPS, build: 'What to squash:' },
+  flags: SQUASH_FLAGS,
+  operand: 'IMAGE',
+  notes: `${IMAGE_NOTE}
+
+Without -t and --output the image's own name moves to the result. An image that loses
+its last name by that is removed, unless something uses it.
+Exit status: 0 when done, 1 when there is no room or the output breaks, 2 when the command
+line or the image is wrong, 3 when no engine answers, 130 or 143 when stopped by a signal.
+Nothing is left unless it is 0.
+
+Examples:
+  habitus squash app                         one layer, still named app
+  habitus squash app --from debian:12        debian's layers stay shared
+  habitus squash app --from 2 -t app:small   the two lowest layers stay, app too
+  habitus squash in.tar --output out.tar     without an engine
+  habitus squash app --output - | gzip > app.tar.gz
+`,
+};
+
+export const CHECK_IMAGE: Grammar<typeof CHECK_FLAGS> = {
+  name: 'habitus check-image',
+  usage: 'IMAGE [flags]',
+  description:
+    'Computes every digest and size of an image anew, and reports all that engines refuse or quietly get wrong.',
+  groups: GROUPS,
+  flags: CHECK_FLAGS,
+  operand: 'IMAGE',
+  notes: `${IMAGE_NOTE}
+
+Exit status: 0 when the image is sound, 1 when it is not, 2 when there is none, 3 when no
+engine answers, 130 or 143 when stopped by a signal.
+
+Examples:
+  habitus check-image app
+  habitus check-image ./app.tar --json
+`,
+};
+
+/** By the first word of the command line; without one of these it is a build. */
+export const SUBCOMMANDS = { squash: SQUASH, 'check-image': CHECK_IMAGE } as const;
+export type Subcommand = keyof typeof SUBCOMMANDS;
