@@ -1,7 +1,9 @@
 /** Builds the image of one step: its context with the artifacts it takes, its Dockerfile with the session's names. */
+import type { RedirectedCopy } from '../dockerfile/copy-sources.js';
 import { redirect } from '../dockerfile/rewrite.js';
 import { compileIgnore } from '../tar/ignore.js';
 import { createContext } from '../tar/overlay.js';
+import { copiesFromImages } from './artifact-copies.js';
 import { StepError } from './errors.js';
 import type { PlannedDockerfile, PlannedStep } from './plan.js';
 import type { BuilderEvent, BuildRequest } from './ports.js';
@@ -23,11 +25,13 @@ export async function buildImage(
 ): Promise<string> {
   report.phase('build');
   const { ignore } = step.dockerfile;
-  const { dockerfile, asWritten } = redirected(step.dockerfile, session);
+  const copies =
+    builder === 'classic' ? await copiesFromSteps(step, input, workDirectory, session, signal) : [];
+  const { dockerfile, asWritten } = redirected(step.dockerfile, copies, session);
   const context = createContext({
     directory: step.context,
     workDirectory,
-    artifacts: input.artifacts,
+    artifacts: input.producers.flatMap(({ artifacts }) => artifacts),
     ...(ignore !== undefined && { ignore: compileIgnore(ignore) }),
   });
   const request: BuildRequest = {
@@ -35,7 +39,7 @@ export async function buildImage(
     context,
     // BuildKit takes a file of the same size and time for the one it was sent before: for files of a folder that holds,
     // for artifacts of another image it need not.
-    contextKey: [step.context, ...input.artifactImages].join('\n'),
+    contextKey: [step.context, ...input.producers.map(({ imageId }) => imageId)].join('\n'),
     dockerfile,
     tag: session.tagOf(step.label),
     ...(step.target !== undefined && { target: step.target }),
@@ -65,18 +69,36 @@ export async function buildImage(
   }
 }
 
+/** What `COPY` of artifacts becomes for the classic builder, which keeps their owners only from an image. */
+function copiesFromSteps(
+  step: PlannedStep,
+  { producers }: StepInput,
+  workDirectory: string,
+  session: Session,
+  signal: AbortSignal,
+): Promise<readonly RedirectedCopy[]> {
+  const taken = producers.map(({ step: label, artifacts }) => ({ image: session.tagOf(label), artifacts }));
+  return copiesFromImages(step, workDirectory, taken, signal);
+}
+
 /** The Dockerfile with the session's names in place of those of other steps, and what turns texts about it back. */
 function redirected(
   { content, references }: PlannedDockerfile,
+  copies: readonly RedirectedCopy[],
   session: Session,
 ): { readonly dockerfile: Buffer; readonly asWritten: (text: string) => string } {
   const changes = references.map(({ start, end, label }) => ({ start, end, text: session.tagOf(label) }));
+  // Copies first: what was built of them holds the tags of steps too.
+  const told = [
+    ...copies,
+    ...changes.map(({ start, end, text }) => ({
+      built: text,
+      written: content.toString('utf8', start, end),
+    })),
+  ];
   return {
-    dockerfile: redirect(content, changes),
+    dockerfile: redirect(content, [...changes, ...copies.flatMap(({ replacements }) => replacements)]),
     asWritten: (text) =>
-      changes.reduce(
-        (told, { start, end, text: tag }) => told.replaceAll(tag, content.toString('utf8', start, end)),
-        text,
-      ),
+      told.reduce((read, { built, written }) => read.replaceAll(built, () => written), text),
   };
 }

@@ -48,8 +48,11 @@ export async function runSteps(
         return runStep(
           known(steps, label),
           {
-            artifacts: producers.flatMap((producer) => session.artifactsOf(producer)),
-            artifactImages: producers.map((producer) => imageOf(known(ended, producer))),
+            producers: producers.map((producer) => ({
+              step: producer,
+              imageId: imageOf(known(ended, producer)),
+              artifacts: session.artifactsOf(producer),
+            })),
             handsOff: settings.keepArtifacts || flow.takersOf.has(label),
           },
           { ...settings, engine, session, workDirectory: plan.workDirectory },

@@ -25,12 +25,17 @@ export interface StepSettings {
   readonly keepBuildCache: boolean;
 }
 
+/** A step that has ended, with what it has handed off. */
+export interface Producer {
+  readonly step: string;
+  readonly imageId: string;
+  readonly artifacts: readonly Artifact[];
+}
+
 /** What a step takes from the steps before it and gives to those after it. */
 export interface StepInput {
-  /** Artifacts of all steps it depends on, directly or not, in the order of the plan. */
-  readonly artifacts: readonly Artifact[];
-  /** IDs of the images that the artifacts come from. */
-  readonly artifactImages: readonly string[];
+  /** All steps with artifacts that it depends on, directly or not, in the order of the plan. */
+  readonly producers: readonly Producer[];
   /** Whether anybody takes this step's artifacts. */
   readonly handsOff: boolean;
 }

@@ -13,9 +13,8 @@ const TAKES_TREE = 'FROM scratch\nLABELLED\nCOPY tree /tree\n';
 /** What COPY of this builder makes of a tree that it was sent unchanged: no context can keep it from that. */
 function copied(line: Line, { builder }: Subject, majorVersion: number, parents: ReadonlySet<string>): Line {
   if (builder === 'classic') {
-    // It gives all to root, by which files lose their setuid bit, and makes the folder that it copies to anew.
-    const mode = line.type === '5' ? line.mode : line.mode.replace(/^[246](?=\d{3}$)/, '');
-    return { ...line, owner: '0:0', mode, ...(line.path === '.' && { mtime: 'now' }) };
+    // It makes the folder that it copies to anew.
+    return { ...line, ...(line.path === '.' && { mtime: 'now' }) };
   }
   // Before 23.0, the time of a folder was that of the last thing copied into it.
   return majorVersion < 23 && parents.has(line.path) ? { ...line, mtime: 'now' } : line;
