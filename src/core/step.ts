@@ -8,7 +8,7 @@ import { runHostCommand } from './host-command.js';
 import type { Builder, Engine, ImageDescription, Limits } from './ports.js';
 import type { ArtifactSpec, PlannedStep } from './plan.js';
 import type { Session } from './session.js';
-import { wordsOf } from './shell.js';
+import { isMissingProgram, wordsOf } from './shell.js';
 import { forgetRemoved, removeReplaced, squashImage } from './squash.js';
 import type { StepReporter } from './step-reporter.js';
 
@@ -158,6 +158,17 @@ async function runCommand(
   );
   try {
     output.finished(await container.run(output.line, signal));
+  } catch (error) {
+    if (!isMissingProgram(error)) throw error;
+    throw new StepError(
+      {
+        message: `command "${command}" needs a shell, but the image has no ${words[0] ?? 'shell'}`,
+        instruction: command,
+        output: [],
+        hint: 'Run it in a step of its own, with an image that has a shell and takes what is needed as an artifact.',
+      },
+      error,
+    );
   } finally {
     await container.remove();
   }
