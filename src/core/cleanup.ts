@@ -34,7 +34,7 @@ export async function cleanUp(
   }
   // `read` is part of every POSIX shell and waits for a standard input that stays empty.
   const wait = wordsOf('read -r _', image);
-  const container = await createContainer(tag, wait, request, settings, signal);
+  const container = await createContainer(tag, { words: wait, holdOpen: true }, request, settings, signal);
   try {
     if (!(await startsShell(container, signal)))
       return await cleanUpWithoutShell(request, settings, report, signal);
@@ -77,7 +77,13 @@ async function cleanUpWithoutShell(
       });
     }
     const output = report.command('cleanup', textOf(command));
-    const container = await createContainer(tag, command, request, settings, signal);
+    const container = await createContainer(
+      tag,
+      { words: command, holdOpen: false },
+      request,
+      settings,
+      signal,
+    );
     try {
       output.finished(await container.run(output.line, signal));
       tag = `${cleanedTag}-${index + 1}`;
@@ -91,7 +97,7 @@ async function cleanUpWithoutShell(
 
 function createContainer(
   image: string,
-  words: readonly string[],
+  { words, holdOpen }: { readonly words: readonly string[]; readonly holdOpen: boolean },
   { cleanup }: CleanupRequest,
   { session, network, limits }: StepSettings,
   signal: AbortSignal,
@@ -100,7 +106,7 @@ function createContainer(
     image,
     entrypoint: words.slice(0, 1),
     command: words.slice(1),
-    holdOpen: true,
+    holdOpen,
     ...(cleanup.user !== undefined && { user: cleanup.user }),
     network: cleanup.network ?? network,
     limits,
