@@ -108,6 +108,12 @@ export class Session {
       for (const imageId of new Set(tagged.map((each) => each.imageId))) {
         await attempt(`image ${imageId} is left`, () => this.#removeIfNameless(imageId, removal));
       }
+      // The engine's refusal to remove what a container uses is no error to `removeImage`.
+      const left = tagged.length === 0 ? [] : await this.#engine.listImageNames(this.#prefix);
+      for (const { name } of left) {
+        if (problems.some((problem) => problem.startsWith(`image ${name} is left:`))) continue;
+        problems.push(`image ${name} is left: a container uses it`);
+      }
     });
     for (const label of this.#artifacts.keys()) {
       await attempt(`artifacts of ${label}`, () => this.releaseArtifacts(label));

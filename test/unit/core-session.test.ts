@@ -2,7 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { newSessionId, Session } from '../../src/core/session.js';
+import { EngineError } from '../../src/core/errors.js';
 import type { Engine } from '../../src/core/ports.js';
+import { FakeEngine } from '../support/fake-engine.js';
 
 describe('a session ID', () => {
   it('is twelve characters that fit into image names', () => {
@@ -45,5 +47,34 @@ describe('the image names of a session', () => {
         },
       ),
     );
+  });
+});
+
+describe('the end of a session', () => {
+  const removal = { force: false, noPrune: false };
+  const prepare = async () => {
+    const engine = new FakeEngine();
+    const session = new Session(engine, ['app']);
+    const tag = session.tagOf('app');
+    await engine.tagImage('busybox:latest', tag);
+    return { engine, session, tag };
+  };
+
+  it('leaves no name and says nothing', async () => {
+    const { engine, session } = await prepare();
+    expect(await session.dispose(removal)).toEqual([]);
+    expect(await engine.listImageNames('127.0.0.1:1/habitus/')).toEqual([]);
+  });
+
+  it('tells of an image that a container keeps in use, for the engine does not', async () => {
+    const { engine, session, tag } = await prepare();
+    engine.removeImage = () => Promise.resolve();
+    expect(await session.dispose(removal)).toEqual([`image ${tag} is left: a container uses it`]);
+  });
+
+  it('tells once of an image that cannot be removed', async () => {
+    const { engine, session, tag } = await prepare();
+    engine.removeImage = () => Promise.reject(new EngineError('the disk is read-only'));
+    expect(await session.dispose(removal)).toEqual([`image ${tag} is left: the disk is read-only`]);
   });
 });
