@@ -3,6 +3,7 @@ import type { RedirectedCopy } from '../dockerfile/copy-sources.js';
 import { redirect } from '../dockerfile/rewrite.js';
 import { compileIgnore } from '../tar/ignore.js';
 import { createContext } from '../tar/overlay.js';
+import { rootOwned } from '../tar/root-owned.js';
 import { copiesFromImages } from './artifact-copies.js';
 import { StepError } from './errors.js';
 import type { PlannedDockerfile, PlannedStep } from './plan.js';
@@ -36,7 +37,7 @@ export async function buildImage(
   });
   const request: BuildRequest = {
     builder,
-    context,
+    context: builder === 'classic' ? rootOwned(context) : context,
     // BuildKit takes a file of the same size and time for the one it was sent before: for files of a folder that holds,
     // for artifacts of another image it need not.
     contextKey: [step.context, ...input.producers.map(({ imageId }) => imageId)].join('\n'),

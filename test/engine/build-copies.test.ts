@@ -1,4 +1,6 @@
 /** What COPY keeps of artifacts on the classic builder, which makes all that it takes from a context root's. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { built, buildProject, failureOf } from '../support/build-library.js';
 import { buildYml, project, subjects } from '../support/build-project.js';
@@ -94,6 +96,34 @@ describe.each(classic)('on $name', (subject) => {
       expect(owner(await look(folder), 'setuid')).toEqual(ROOTED);
     expect(owner(await look('/alone'), 'setuid')).toEqual(OWNED);
     expect((await look('/followed')).map(({ path }) => path)).toEqual(['.']);
+  });
+
+  test.concurrent('one that mixed them leaves nothing in the cache for one that does not', async () => {
+    const given = await project(subject.engine, {
+      'build.yml': buildYml({
+        made: [
+          'dockerfile: Dockerfile.made',
+          'artifacts: [/owned, /tree]',
+          'cleanup: {commands: [rm /tree/one]}',
+        ],
+        taken: ['dockerfile: Dockerfile.taken', 'depends_on: [made]'],
+      }),
+      // Squash takes no odd names.
+      'Dockerfile.made':
+        'FROM busybox:latest\nLABELLED\nRUN mkdir /tree && touch /tree/one && ' +
+        'echo x > /owned && chown 1000:2000 /owned && cp /owned /tree/root && chmod 4755 /owned /tree/root\n',
+      'Dockerfile.taken': 'FROM scratch\nLABELLED\nCOPY owne? /out/owned\nCOPY tree/roo? /out/\n',
+    });
+    const out = async (): Promise<readonly Line[]> => {
+      await built(subject, given);
+      return listing(given.images, given.name('taken'), '/out');
+    };
+    const mixed = await out();
+    expect([owner(mixed, 'owned'), owner(mixed, 'root')]).toEqual([ROOTED, ROOTED]);
+    const file = join(given.directory, 'Dockerfile.taken');
+    await writeFile(file, (await readFile(file, 'utf8')).replace('owne?', 'owned').replace('roo?', 'root'));
+    const alone = await out();
+    expect([owner(alone, 'owned'), owner(alone, 'root')]).toEqual([OWNED, { owner: '0:0', mode: '4755' }]);
   });
 
   test.concurrent(
