@@ -39,6 +39,8 @@ export class SshAgent extends Agent {
       spawn(this.#program, sshArguments(this.#target), {
         stdio: ['pipe', 'pipe', 'pipe'],
         windowsHide: true,
+        // In a session of its own: a Ctrl-C is for this program, which still needs its connections to clean up.
+        detached: true,
       }),
     );
   }
@@ -48,6 +50,7 @@ export class SshAgent extends Agent {
 class SshSocket extends Duplex {
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   #complaint = '';
+  #closed = false;
 
   constructor(child: ChildProcessByStdio<Writable, Readable, Readable>) {
     super({ allowHalfOpen: false });
@@ -56,9 +59,13 @@ class SshSocket extends Duplex {
       this.#complaint = (this.#complaint + text).slice(-2000);
     });
     child.on('error', (error) => this.destroy(error));
-    child.on('close', (code) => {
-      if (code === 0 || code === null) this.push(null);
-      else this.destroy(new Error(`ssh exited with ${code}: ${this.#complaint.trim() || 'no output'}`));
+    child.on('close', (code, signal) => {
+      this.#closed = true;
+      if (code === 0) this.push(null);
+      else {
+        const how = signal === null ? `exited with ${code}` : `was ended by ${signal}`;
+        this.destroy(new Error(`ssh ${how}: ${this.#complaint.trim() || 'no output'}`));
+      }
     });
     // A broken pipe: the process has ended, and its own words are the better reason.
     child.stdin.on('error', () => undefined);
@@ -74,7 +81,9 @@ class SshSocket extends Duplex {
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
     this.#child.stdin.write(chunk, (error) => {
-      if (!error) done();
+      // Where the process has just ended, its own words come first.
+      if (!error || this.#closed) done(error);
+      else this.#child.once('close', () => { done(error); });
     });
   }
 

@@ -1,4 +1,5 @@
 /** Engines behind ssh, with a program of the test in the place of ssh. */
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -46,5 +47,21 @@ describe('an ssh connection', () => {
     await expect(get('echo "Permission denied (publickey)." >&2; exit 255')).rejects.toThrow(
       'ssh exited with 255: Permission denied (publickey).',
     );
+  });
+
+  it('says what has ended it', async () => {
+    await expect(get('kill -INT $$')).rejects.toThrow('ssh was ended by SIGINT: no output');
+  });
+
+  it('fails where the program has ended before all was sent', async () => {
+    await expect(get('exit 0')).rejects.toThrow(/socket hang up|EPIPE|ended/);
+  });
+
+  it('is not reached by a Ctrl-C, which goes to the process group of this program', async () => {
+    const answer = "printf 'HTTP/1.1 200 OK\\r\\n\\r\\n'; ps -o pgid= -p $$";
+    const group = await get(`read line; ${answer}`);
+    const own = execFileSync('ps', ['-o', 'pgid=', '-p', String(process.pid)], { encoding: 'utf8' });
+    expect(Number(group)).toBeGreaterThan(0);
+    expect(Number(group)).not.toBe(Number(own));
   });
 });
