@@ -83,7 +83,10 @@ class SshSocket extends Duplex {
     this.#child.stdin.write(chunk, (error) => {
       // Where the process has just ended, its own words come first.
       if (!error || this.#closed) done(error);
-      else this.#child.once('close', () => { done(error); });
+      else
+        this.#child.once('close', () => {
+          done(error);
+        });
     });
   }
 
