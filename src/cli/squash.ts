@@ -53,6 +53,7 @@ export function summarizeSquash(
       [layers, bytes, removed].join(', '),
     `  ${[...where.map(sanitize), paint('quiet', shortId(imageId))].join('  ')}`,
     `  ${staying(baseLayers, layersBefore, options.from === undefined)}`,
+    ...(result.known ? ['  the engine had this image already'] : []),
     ...result.dropped.map((what) => `  note: not kept: ${sanitize(what)}`),
     ...result.replaced.map(({ imageId: id, removed: gone }) =>
       gone
@@ -63,8 +64,12 @@ export function summarizeSquash(
 }
 
 function staying(baseLayers: number, layersBefore: number, byDefault: boolean): string {
-  if (baseLayers > 0)
-    return `its ${plural(baseLayers, 'lowest layer')} stayed, ${layersBefore - baseLayers} became one`;
-  const all = layersBefore === 1 ? 'its only layer was written anew' : `all its layers became one`;
-  return byDefault && layersBefore > 1 ? `${all}; "--from BASE" keeps those of a base shared` : all;
+  const above = layersBefore - baseLayers;
+  if (baseLayers > 0) {
+    const below = baseLayers === 1 ? 'its lowest layer stayed' : `its ${baseLayers} lowest layers stayed`;
+    return `${below}, ${above === 1 ? 'the one above was written anew' : `${above} became one`}`;
+  }
+  if (above === 1) return 'its only layer was written anew';
+  const all = 'all its layers became one';
+  return byDefault ? `${all}; "--from BASE" keeps those of a base shared` : all;
 }

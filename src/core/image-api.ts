@@ -26,6 +26,8 @@ export interface SquashOptions {
 export interface SquashResult {
   /** On the engine; of an archive the ID that engines with graphdrivers will give it. */
   readonly imageId: string;
+  /** The engine had this very image before: nothing was loaded, only names were given. */
+  readonly known: boolean;
   /** `repository:tag`. */
   readonly names: readonly string[];
   /** Layers that stayed as they were. */

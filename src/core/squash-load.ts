@@ -41,10 +41,20 @@ export interface Loadable extends Pick<LoadArchive, 'size' | 'stream'> {
   readonly diffIds: readonly string[];
 }
 
+/** Whether the engine has just this image, with or without a name. */
+export async function hasImage(
+  { imageId, diffIds }: Loadable,
+  engine: Engine,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const known = await engine.describeImage(imageId, signal);
+  return known?.layers.length === diffIds.length && isPrefix(diffIds, known.layers);
+}
+
 /**
+ * Load an image that the engine does not have; when that fails, it does not have it afterwards either.
  * An archive that has been sent whole is waited for even when the signal comes: engines go on loading it without anybody
  * listening, and the image would appear after everybody has left.
- * @returns whether the engine had the image before; one that it had not is removed again when loading fails
  * @throws EngineError, or the signal's reason
  */
 export async function loadVerified(
@@ -52,10 +62,8 @@ export async function loadVerified(
   engine: Engine,
   count: Count,
   signal: AbortSignal,
-): Promise<'known' | 'new'> {
-  const known = await engine.describeImage(archive.imageId, signal);
-  if (known?.layers.length === archive.diffIds.length && isPrefix(archive.diffIds, known.layers))
-    return 'known';
+): Promise<void> {
+  signal.throwIfAborted();
   const cut = new AbortController();
   let unsent = archive.size;
   const stop = (): void => {
@@ -70,7 +78,6 @@ export async function loadVerified(
     await engine.archives.loadImages(stream, cut.signal);
     signal.throwIfAborted();
     await verifyLoaded(engine, archive, signal);
-    return 'new';
   } catch (error) {
     await removeIfNameless(engine, archive.imageId);
     throw error;

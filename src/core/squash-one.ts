@@ -13,7 +13,7 @@ import { nameAll, nameChanges, removeIfNameless } from './naming.js';
 import { checkOutputFile, writeFailure, writeOutputFile } from './output-file.js';
 import type { Engine } from './ports.js';
 import { countStaying, type Stays } from './squash-base.js';
-import { loadVerified, targetFor, type Loadable } from './squash-load.js';
+import { hasImage, loadVerified, targetFor, type Loadable } from './squash-load.js';
 
 export interface SquashOrder {
   readonly input: ImageInput;
@@ -101,7 +101,7 @@ function read(
   );
 }
 
-type Made = Pick<SquashResult, 'imageId' | 'replaced'>;
+type Made = Pick<SquashResult, 'imageId' | 'known' | 'replaced'>;
 
 async function toOutput(
   output: string | Writable,
@@ -126,7 +126,7 @@ async function toOutput(
       throw writeFailure(error, subject);
     }
   });
-  return { imageId: full.prediction.imageId, replaced: [] };
+  return { imageId: full.prediction.imageId, known: false, replaced: [] };
 }
 
 /** The digest of the new layer, which names it, costs a pass over it. */
@@ -156,17 +156,18 @@ async function toEngine(
     image.kind === 'image'
       ? await upperOnly(engine, archive, layer, context)
       : await withBase(engine, archive, layer, context);
-  const subject = engine.info.name;
-  const before = await asPhase({ phase: 'load', subject, total: loadable.size }, emit, (count) =>
-    loadVerified(loadable, engine, count, signal),
-  );
+  const known = await hasImage(loadable, engine, signal);
+  if (!known) {
+    const about = { phase: 'load', subject: engine.info.name, total: loadable.size } as const;
+    await asPhase(about, emit, (count) => loadVerified(loadable, engine, count, signal));
+  }
   const { imageId } = loadable;
   try {
     signal.throwIfAborted();
     // From here on a signal is not heeded: either all names are given or none.
-    return { imageId, replaced: await moveNames(engine, imageId, names) };
+    return { imageId, known, replaced: await moveNames(engine, imageId, names) };
   } catch (error) {
-    if (before === 'new') await removeIfNameless(engine, imageId);
+    if (!known) await removeIfNameless(engine, imageId);
     throw error;
   }
 }
