@@ -5,6 +5,9 @@ import { TarScanner, type RawEntry } from '../../src/tar/raw.js';
 /** Path → type, mode, owner, time, content or target, extended attributes, and the first path of its hard-link group. */
 export type Listing = ReadonlyMap<string, string>;
 
+const OF_THE_ENGINE = /^(?:\.dockerenv|(?:dev|proc|sys)(?:\/.*)?|etc\/(?:hostname|hosts|mtab|resolv\.conf))$/;
+
+/** Without what engines put into every new container, and the time of its /etc, which that changes. */
 export function listingOf(archive: Buffer): Listing {
   const scanner = new TarScanner();
   const found: { readonly entry: RawEntry; readonly digest: string }[] = [];
@@ -22,9 +25,10 @@ export function listingOf(archive: Buffer): Listing {
   }
   for (const { entry, digest } of found) {
     const path = clean(entry.path);
+    if (OF_THE_ENGINE.test(path)) continue;
     const target = entry.type === '1' ? clean(entry.linkname) : path;
     const linked = groups.has(target) ? ` group of ${target}` : '';
-    lines.set(path, `${describe(entry, digest)}${linked}`);
+    lines.set(path, `${describe(path === 'etc' ? { ...entry, mtimeNs: 0n } : entry, digest)}${linked}`);
   }
   return lines;
 }
