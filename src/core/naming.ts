@@ -1,4 +1,5 @@
 /** Gives names to images, all or none, and removes images that nobody can name any more. */
+import pLimit from 'p-limit';
 import { EngineError } from './errors.js';
 import type { Engine } from './ports.js';
 
@@ -13,14 +14,16 @@ export interface NameChange extends Naming {
   readonly previous: string | undefined;
 }
 
+/** Each takes a connection to the engine. */
+const QUESTIONS_AT_ONCE = 8;
+
 /** What is not as wanted yet. */
 export async function nameChanges(engine: Engine, wanted: readonly Naming[]): Promise<readonly NameChange[]> {
+  const atOnce = pLimit(QUESTIONS_AT_ONCE);
   const found = await Promise.all(
-    wanted.map(async ({ imageId, name }) => ({
-      imageId,
-      name,
-      previous: (await engine.describeImage(name))?.id,
-    })),
+    wanted.map(({ imageId, name }) =>
+      atOnce(async () => ({ imageId, name, previous: (await engine.describeImage(name))?.id })),
+    ),
   );
   return found.filter(({ imageId, previous }) => previous !== imageId);
 }

@@ -1,4 +1,5 @@
 /** Registry credentials of the Docker command line: config.json and its credential helpers. Never logged, never in errors. */
+import pLimit from 'p-limit';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { dockerConfigFolder, readJson } from './address.js';
@@ -8,6 +9,9 @@ export interface Credentials {
   /** Password, or an identity token when the username is empty. */
   readonly secret: string;
 }
+
+/** Each may start a credential helper, which is a process. */
+const HELPERS_AT_ONCE = 4;
 
 const HUB = 'https://index.docker.io/v1/';
 const HELPER_TIME_LIMIT_MS = 30_000;
@@ -41,7 +45,10 @@ export class RegistryAuth {
       ...config.helpers.keys(),
       ...(await this.#stored(config)),
     ]);
-    const found = await Promise.all([...keys].map(async (key) => [key, await this.forHost(key)] as const));
+    const atOnce = pLimit(HELPERS_AT_ONCE);
+    const found = await Promise.all(
+      [...keys].map((key) => atOnce(async () => [key, await this.forHost(key)] as const)),
+    );
     const known = found.flatMap(([key, credentials]) =>
       credentials === undefined ? [] : [[key, apiCredentials(key, credentials)] as const],
     );

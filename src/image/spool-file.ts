@@ -1,12 +1,11 @@
 /** A temporary file without a name, which nobody else can open and which is gone with its last user. */
-import { randomBytes } from 'node:crypto';
-import { readSync } from 'node:fs';
-import { open, unlink, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
+import { openUnlinked } from '../tar/unlinked-file.js';
 import { ImageError } from './errors.js';
 
-/** Layers hold secrets that cleanup removed: mode 0600, and unlinked before the first byte is written. */
+/** Layers hold secrets that cleanup removed, so it has no name. */
 export class SpoolFile implements AsyncDisposable {
   readonly #file: FileHandle;
   #position = 0;
@@ -15,17 +14,9 @@ export class SpoolFile implements AsyncDisposable {
     this.#file = file;
   }
 
-  /** @param folder where it takes its room */
-  static async open(folder = tmpdir()): Promise<SpoolFile> {
-    const path = join(folder, `.habitus-${randomBytes(12).toString('hex')}`);
-    const file = await open(path, 'wx+', 0o600);
-    try {
-      await unlink(path);
-    } catch (error) {
-      await file.close();
-      throw error;
-    }
-    return new SpoolFile(file);
+  /** @param folder where it takes its room; default: TMPDIR */
+  static async open(folder?: string): Promise<SpoolFile> {
+    return new SpoolFile(await openUnlinked(folder));
   }
 
   /** Where the next byte goes. */

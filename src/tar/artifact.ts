@@ -1,14 +1,13 @@
 /** Artifacts: what a step leaves for others, kept as one unlinked temp file and an index of its entries. */
-import { randomBytes } from 'node:crypto';
-import { open, unlink, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { indexArtifact, type ArtifactSource, type IndexedEntry } from './artifact-index.js';
 import type { ContextEntry } from './context.js';
 import { ContextError, TarError } from './errors.js';
 import { shown } from './paths.js';
 import { TarScanner, type RawEntry } from './raw.js';
+import { openUnlinked } from './unlinked-file.js';
 
 /** Larger ones pile up before the garbage collector takes notice: with 1 MiB the process grew by 40 MB more. */
 const CHUNK = 1 << 17;
@@ -40,7 +39,7 @@ export async function spoolArtifact(
   let file: FileHandle | undefined;
   try {
     signal.throwIfAborted();
-    file = await openUnlinked();
+    file = await openUnlinked().catch(rethrowDiskError);
     const raw = await spool(stream, file);
     return new SpooledArtifact(source, indexArtifact(raw, source), file);
   } catch (error) {
@@ -50,18 +49,6 @@ export async function spoolArtifact(
     throw error;
   } finally {
     signal.removeEventListener('abort', abort);
-  }
-}
-
-/** A file that only its descriptor keeps alive: the system removes it even if this process is killed. */
-async function openUnlinked(): Promise<FileHandle> {
-  const path = join(tmpdir(), `habitus-artifact-${randomBytes(12).toString('hex')}`);
-  try {
-    const file = await open(path, 'wx+', 0o600);
-    await unlink(path);
-    return file;
-  } catch (error) {
-    throw diskError(error);
   }
 }
 

@@ -23,7 +23,7 @@ async function spoolFiles(): Promise<string[]> {
   const targets = await Promise.all(
     (await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')),
   );
-  return targets.filter((target) => target.includes('habitus-artifact-'));
+  return targets.filter((target) => target.includes('habitus-'));
 }
 
 describe('an artifact', () => {
@@ -116,9 +116,7 @@ describe('an artifact', () => {
       await using artifact = await spool([member({ path: 'f' }, 'x')], { source: '/f', destination: '' });
       expect(artifact.entries).toHaveLength(1);
       expect(await readdir(folderOfSpools.path)).toEqual([]);
-      expect(await spoolFiles()).toEqual([
-        expect.stringContaining(`${folderOfSpools.path}/habitus-artifact-`),
-      ]);
+      expect(await spoolFiles()).toEqual([expect.stringContaining(`${folderOfSpools.path}/habitus-`)]);
     } finally {
       vi.unstubAllEnvs();
     }
