@@ -51,9 +51,9 @@ Examples:
 };
 
 const IMAGE_NOTE = `
-IMAGE is a name or an ID on the engine, or the path of a tar that "docker save" wrote or
-that holds an OCI layout. A path begins with "/", "./" or "../", or ends in .tar, .tar.gz
-or .tgz; it needs no engine.`;
+IMAGE is a name or an ID on the engine, or the path of a tar that "docker save" wrote
+or that holds an OCI layout. A path begins with "/", "./" or "../", or ends in .tar,
+.tar.gz or .tgz.`;
 
 export const SQUASH: Grammar<typeof SQUASH_FLAGS> = {
   name: 'habitus squash',
@@ -67,9 +67,9 @@ export const SQUASH: Grammar<typeof SQUASH_FLAGS> = {
 
 Without -t and --output the image's own name moves to the result. An image that loses
 its last name by that is removed, unless something uses it.
-Exit status: 0 when done, 1 when there is no room or the output breaks, 2 when the command
-line or the image is wrong, 3 when no engine answers, 130 or 143 when stopped by a signal.
-Nothing is left unless it is 0.
+Exit status: 0 when done, 1 when there is no room or the output breaks, 2 when the
+command line or the image is wrong, 3 when no engine answers, 130 or 143 when stopped by
+a signal. Unless it is 0, nothing has changed and nothing is left.
 
 Examples:
   habitus squash app                         one layer, still named app
@@ -90,8 +90,8 @@ export const CHECK_IMAGE: Grammar<typeof CHECK_FLAGS> = {
   operand: 'IMAGE',
   notes: `${IMAGE_NOTE}
 
-Exit status: 0 when the image is sound, 1 when it is not, 2 when there is none, 3 when no
-engine answers, 130 or 143 when stopped by a signal.
+Exit status: 0 when the image is sound, 1 when it is not, 2 when there is none, 3 when
+no engine answers, 130 or 143 when stopped by a signal.
 
 Examples:
   habitus check-image app
