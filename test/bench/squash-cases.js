@@ -1,0 +1,22 @@
+/** The images that the benchmark squashes, all on one small base; random content, so that nothing can be packed away. */
+
+export const BASE = 'busybox:latest';
+
+/** The last layer removes what one of them has brought, so that there is something to leave out. */
+const layers = (count, megabytes) => [
+  ...Array.from({ length: count }, (_, i) => `RUN dd if=/dev/urandom of=/big${i} bs=1M count=${megabytes}`),
+  'RUN rm /big0 && touch /big1',
+];
+
+export const CASES = [
+  { name: '200 MB in 5 layers', lines: layers(4, 50) },
+  { name: '1 GB in 11 layers', lines: layers(10, 102) },
+  {
+    name: '300,000 files of 300 bytes',
+    lines: [
+      'RUN for d in $(seq 30); do mkdir -p /many/$d && ' +
+        'head -c 3000000 /dev/urandom | split -b 300 -a 3 - /many/$d/f; done',
+      'RUN rm -r /many/1',
+    ],
+  },
+];
