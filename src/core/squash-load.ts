@@ -79,7 +79,9 @@ export async function loadVerified(
     signal.throwIfAborted();
     await verifyLoaded(engine, archive, signal);
   } catch (error) {
-    await removeIfNameless(engine, archive.imageId);
+    // The first error is the one to tell.
+    await removeIfNameless(engine, archive.imageId).catch(() => undefined);
+    signal.throwIfAborted();
     throw error;
   } finally {
     signal.removeEventListener('abort', stop);

@@ -167,7 +167,7 @@ async function toEngine(
     // From here on a signal is not heeded: either all names are given or none.
     return { imageId, known, replaced: await moveNames(engine, imageId, names) };
   } catch (error) {
-    if (!known) await removeIfNameless(engine, imageId);
+    if (!known) await removeIfNameless(engine, imageId).catch(() => undefined);
     throw error;
   }
 }

@@ -4,12 +4,12 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { atEnd } from '../support/build-cleanup.js';
 import { habitus, start, type Ended } from '../support/build-program.js';
-import { anEngine, engines, type TestEngine } from '../support/engines.js';
-import { archive, FORMS } from '../support/image-archives.js';
+import { engines, type TestEngine } from '../support/engines.js';
+import { archive } from '../support/image-archives.js';
 import { tar } from '../support/image-tar.js';
 import { Images, NOTHING, TEST_LABEL } from '../support/images.js';
 import { EngineApi } from '../support/squash-api.js';
@@ -119,7 +119,9 @@ describe.each(engines())('on $name', (engine) => {
     );
     expect(await images.idOf(name('a'))).toBe(await images.idOf(name('b')));
     expect(await images.idOf(name('app'))).toBe(id);
-    const blobs = Buffer.concat([...(await unpacked(api, name('a')))]);
+    const { files } = await api.saved(name('a'));
+    const unpack = (body: Buffer): Buffer => (body[0] === 0x1f ? gunzipSync(body) : body);
+    const blobs = Buffer.concat([...files.values()].map(unpack));
     expect(blobs.includes('d/over')).toBe(true);
     expect(blobs.includes('d/key')).toBe(false);
     expect(blobs.includes('.wh.wget')).toBe(true);
@@ -294,41 +296,4 @@ describe.each(engines())('on $name', (engine) => {
     expect(await shared.images.idOf(name('never'))).toBeUndefined();
     expect(await shared.traces()).toEqual(NOTHING);
   });
-});
-
-/** The archive of an image, and each of its files unpacked. */
-async function unpacked(api: EngineApi, image: string): Promise<readonly Buffer[]> {
-  const { gunzipSync } = await import('node:zlib');
-  const { files } = await api.saved(image);
-  return [...files.values()].map((body) => (body[0] === 0x1f && body[1] === 0x8b ? gunzipSync(body) : body));
-}
-
-describe('files of all forms', () => {
-  const NO_ENGINE = { ...anEngine(), host: 'unix:///run/habitus-no-such.sock' };
-  const layers = [
-    tar([{ name: 'base', type: '0' }]),
-    tar([{ name: 'a', type: '0' }]),
-    tar([{ name: '.wh.a', type: '0' }]),
-  ];
-
-  test.each(FORMS.flatMap((form) => [false, true].map((zip) => ({ form, zip }))))(
-    'of the form $form, gzip $zip, become one sound file without an engine',
-    async ({ form, zip }) => {
-      const folder = await mkdtemp(join(tmpdir(), 'habitus-squash-'));
-      atEnd(() => rm(folder, { recursive: true, force: true }));
-      const bytes = archive({ layers, tag: 'some/thing:1', attestation: form === 'containerd' }, form);
-      await writeFile(join(folder, 'in.tar'), zip ? gzipSync(bytes) : bytes);
-      const args = ['squash', 'in.tar', '--from', '1', '--output', 'out.tar', '--json'];
-      const ended = succeeded(await habitus(NO_ENGINE, args, { cwd: folder }));
-      expect(JSON.parse(ended.stdout)).toMatchObject({
-        names: form === 'oci' ? [] : ['some/thing:1'],
-        layersBefore: 3,
-        layersAfter: 2,
-        pathsRemoved: 1,
-        dropped: form === 'containerd' ? [expect.stringContaining('the attestation sha256:')] : [],
-      });
-      expect(await readdir(folder)).toEqual(['in.tar', 'out.tar']);
-      succeeded(await habitus(NO_ENGINE, ['check-image', './out.tar'], { cwd: folder }));
-    },
-  );
 });

@@ -1,0 +1,99 @@
+/** Loading a squashed image: what was not there before is not there after a failure, whenever it comes. */
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { describe, expect, test } from 'vitest';
+import { EngineError } from '../../src/core/errors.js';
+import type { Engine, ImageDescription } from '../../src/core/ports.js';
+import { hasImage, loadVerified, type Loadable } from '../../src/core/squash-load.js';
+import { Gate } from '../support/gate.js';
+
+const ID = 'sha256:new';
+const archive: Loadable = {
+  imageId: ID,
+  diffIds: ['sha256:a', 'sha256:b'],
+  size: 3000,
+  stream: (signal) => Readable.from([Buffer.alloc(1000), Buffer.alloc(2000)], { objectMode: false, signal }),
+};
+
+/** An engine with images of these IDs; a load reads its archive, then does what the test says. */
+function engineWith(load: (images: Map<string, Partial<ImageDescription>>) => Promise<void> | void) {
+  const images = new Map<string, Partial<ImageDescription>>();
+  const engine = {
+    describeImage: (id: string) => Promise.resolve(images.get(id)),
+    removeImage: (id: string) => Promise.resolve(images.delete(id)),
+    archives: {
+      async loadImages(stream: Readable, signal: AbortSignal) {
+        await buffer(stream);
+        await load(images);
+        signal.throwIfAborted();
+      },
+    },
+  };
+  return { images, engine: engine as unknown as Engine };
+}
+
+const loaded = { layers: archive.diffIds, names: [] };
+const count = (): void => undefined;
+
+describe('loading', () => {
+  test('gives an image that is known afterwards', async () => {
+    const { engine } = engineWith((images) => void images.set(ID, loaded));
+    const { signal } = new AbortController();
+    expect(await hasImage(archive, engine, signal)).toBe(false);
+    await loadVerified(archive, engine, count, signal);
+    expect(await hasImage(archive, engine, signal)).toBe(true);
+  });
+
+  test('waits for an engine that has the whole archive when the signal comes, and removes what it made', async () => {
+    const sent = new Gate();
+    const made = new Gate();
+    const { engine, images } = engineWith(async (all) => {
+      sent.open();
+      await made.opened;
+      all.set(ID, loaded);
+    });
+    const controller = new AbortController();
+    const loading = loadVerified(archive, engine, count, controller.signal);
+    await sent.opened;
+    controller.abort(new Error('stopped'));
+    made.open();
+    await expect(loading).rejects.toThrow('stopped');
+    expect(images.size).toBe(0);
+  });
+
+  test('cuts an archive that is not sent whole when the signal comes', async () => {
+    const { engine, images } = engineWith((all) => void all.set(ID, loaded));
+    const controller = new AbortController();
+    const stop = (): void => {
+      controller.abort(new Error('stopped'));
+    };
+    await expect(loadVerified(archive, engine, stop, controller.signal)).rejects.toThrow('stopped');
+    expect(images.size).toBe(0);
+  });
+
+  test('removes what an engine took wrongly or broke off', async () => {
+    const { signal } = new AbortController();
+    const dead = engineWith((images) => void images.set(ID, { layers: [], names: [] }));
+    await expect(loadVerified(archive, dead.engine, count, signal)).rejects.toThrow(
+      'the engine did not take the squashed image sha256:new',
+    );
+    expect(dead.images.size).toBe(0);
+    const broken = engineWith((images) => {
+      images.set(ID, loaded);
+      throw new EngineError('no space left on device');
+    });
+    await expect(loadVerified(archive, broken.engine, count, signal)).rejects.toThrow('no space left');
+    expect(broken.images.size).toBe(0);
+  });
+
+  test('does not remove an image that has got a name meanwhile', async () => {
+    const { engine, images } = engineWith((all) => {
+      all.set(ID, { layers: archive.diffIds, names: ['x:1'] });
+      throw new EngineError('broken');
+    });
+    await expect(loadVerified(archive, engine, count, new AbortController().signal)).rejects.toThrow(
+      'broken',
+    );
+    expect(images.size).toBe(1);
+  });
+});
