@@ -16,7 +16,9 @@ const archive: Loadable = {
 };
 
 /** An engine with images of these IDs; a load reads its archive, then does what the test says. */
-function engineWith(load: (images: Map<string, Partial<ImageDescription>>) => Promise<void> | void) {
+function engineWith(
+  load: (images: Map<string, Partial<ImageDescription>>, signal: AbortSignal) => Promise<void> | void,
+) {
   const images = new Map<string, Partial<ImageDescription>>();
   const engine = {
     describeImage: (id: string) => Promise.resolve(images.get(id)),
@@ -24,7 +26,7 @@ function engineWith(load: (images: Map<string, Partial<ImageDescription>>) => Pr
     archives: {
       async loadImages(stream: Readable, signal: AbortSignal) {
         await buffer(stream);
-        await load(images);
+        await load(images, signal);
         signal.throwIfAborted();
       },
     },
@@ -47,9 +49,11 @@ describe('loading', () => {
   test('waits for an engine that has the whole archive when the signal comes, and removes what it made', async () => {
     const sent = new Gate();
     const made = new Gate();
-    const { engine, images } = engineWith(async (all) => {
+    let cut: boolean | undefined;
+    const { engine, images } = engineWith(async (all, signal) => {
       sent.open();
       await made.opened;
+      cut = signal.aborted;
       all.set(ID, loaded);
     });
     const controller = new AbortController();
@@ -58,6 +62,7 @@ describe('loading', () => {
     controller.abort(new Error('stopped'));
     made.open();
     await expect(loading).rejects.toThrow('stopped');
+    expect(cut).toBe(false);
     expect(images.size).toBe(0);
   });
 
