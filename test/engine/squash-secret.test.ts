@@ -15,21 +15,22 @@ function ways({ engine, builder }: Subject, keys: string): Readonly<Record<strin
   const buildkit = builder === 'buildkit';
   // Docker 20's own frontend does not know heredocs.
   const heredocs = buildkit && engine.name !== 'e20';
-  return {
+  const anywhere = {
     copied: [`COPY copied ${keys}/`],
+    covered: [`COPY covered ${keys}/covered`, `RUN cp ${keys}/covered /copy && rm ${keys}/covered /copy`],
+  };
+  // The classic builder keeps images, whatever their instructions were; BuildKit tells each kind its own way.
+  if (!buildkit) return anywhere;
+  return {
+    ...anywhere,
     owned: [`COPY --chown=1:2   owned ${keys}/`],
     added: [`ADD ["added", "${keys}/added"]`],
-    covered: [`COPY covered ${keys}/covered`, `RUN cp ${keys}/covered /copy && rm ${keys}/covered /copy`],
-    long: [
-      'COPY long /tmp/',
-      `RUN mkdir ${keys} && \\`,
+    mounted: [
+      'RUN --mount=type=bind,target=/in mkdir /tmp/in && \\',
       '    # why',
-      `    mv /tmp/long   ${keys}/ \\`,
+      `    mkdir ${keys} &&   cp /in/mounted ${keys}/ \\`,
       '  && true',
     ],
-    ...(buildkit && {
-      mounted: [`RUN --mount=type=bind,target=/in mkdir ${keys} && cp /in/mounted ${keys}/`],
-    }),
     ...(heredocs && {
       script: ['COPY script /tmp/', 'RUN <<END', `mkdir ${keys}`, `mv /tmp/script ${keys}`, 'END'],
     }),
