@@ -11,7 +11,10 @@ export interface StackBatch {
   readonly layers: readonly Buffer[];
 }
 
-/** The same seed gives the same stacks. */
+/**
+ * The same seed gives the same stacks. What no engine's export tells is compared by the unit tests only: extended attributes
+ * other than `security.capability`.
+ */
 export function stackBatches(count: number, seed: number): readonly StackBatch[] {
   // Engines date a folder without an entry by the clock: nothing could be compared.
   const samples = fc.sample(stacks({ missingParents: false }), { numRuns: count, seed });
