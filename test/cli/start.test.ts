@@ -36,7 +36,7 @@ async function npmStart(engine: TestEngine): Promise<Started> {
 function lastScreen(output: string): string {
   return output
     .slice(output.indexOf('\n✓  toolchain') + 1)
-    .replaceAll(/ *\b\d+(\.\d+)?\s(ms|s)\b/g, ' <time>')
+    .replaceAll(/ *\b(\d+ min )?\d+(\.\d+)?\s(ms|s)\b/g, ' <time>')
     .replaceAll(/ +(?=not kept|habitus)/g, ' ')
     .replaceAll(/ +[0-9a-f]{12}$/gm, ' <image>')
     .replaceAll(/session [0-9a-z]{12}/g, 'session <id>')
