@@ -210,6 +210,7 @@ describe.each(engines())('on $name', (engine) => {
       const there = await withApp(other);
       await writeFile(file, await there.api.save(there.name('app')));
       const result = shared.name(`from-${other.name}`);
+      atEnd(() => shared.images.remove(result));
       const { stderr } = succeeded(await habitus(engine, ['squash', file, '--from', BASE, '-t', result]));
       expect(await shared.api.layersOf(result), stderr).toHaveLength(2);
       const files = await listing(there, there.name('app'));
