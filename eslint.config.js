@@ -5,7 +5,19 @@ import tseslint from 'typescript-eslint';
  * Imports go one way (docs/architecture.md): each room lists the rooms it may not enter.
  * `tar`, `dockerfile` ← `image` ← `core` ← `config`, `engine`, `secrets`, `cache`, `report` ← `cli`.
  */
-const ROOMS = ['cache', 'cli', 'config', 'core', 'dockerfile', 'engine', 'image', 'lab', 'report', 'secrets', 'tar'];
+const ROOMS = [
+  'cache',
+  'cli',
+  'config',
+  'core',
+  'dockerfile',
+  'engine',
+  'image',
+  'lab',
+  'report',
+  'secrets',
+  'tar',
+];
 const MAY_ENTER = {
   tar: [],
   dockerfile: [],
