@@ -67,6 +67,30 @@ const table = [
   '| Engine | Above the base | squash | save | load | squash / (save + load) | of the rounds | peak memory |',
   '| --- | --- | --: | --: | --: | --: | --: | --: |',
 ];
+
+/** After each row: a run that is stopped leaves what it has measured. */
+function writePage() {
+  const machine = `${cpus().length} × ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
+  const text = `# What squash costs
+
+\`npm run bench:squash -- HOST...\` measures it and writes this page. Squash reads the image as \`docker save\` gives it, merges
+what lies above the base, loads the new layer, and checks what the engine made of it. The peer makes the same two calls and
+nothing else: \`GET /images/NAME/get\` to nowhere, and \`POST /images/load\` of the layer that a squash has prepared. Both run in
+each of ${ROUNDS} rounds, one after the other; the round with the middle ratio is shown. Each squash has a process of its own: its
+peak memory is that of the whole program, Node.js included (about 45 MB). The images are made by RUN on \`${BASE}\`, of random
+content (the small files of digits); the last layer removes a part.
+
+${table.join('\n')}
+
+Node.js ${process.version} on ${machine}; ${new Date().toISOString().slice(0, 10)}, system load ${loadavg()[1].toFixed(1)}. Other
+work on the machine changes the seconds; the ratio compares what ran at about the same time.
+
+A step with cleanup costs more with graphdrivers: there the image as it was built is saved once more, for its config.
+`;
+  mkdirSync(new URL('../../docs/benchmarks/', import.meta.url), { recursive: true });
+  writeFileSync(DOCUMENT, text);
+}
+
 const hosts = process.argv.slice(2);
 if (hosts.length === 0) throw new Error('name the engines, e.g. unix:///var/run/docker.sock');
 for (const host of hosts) {
@@ -77,24 +101,6 @@ for (const host of hosts) {
     const cells = [engine, name, s(seconds), s(save), s(load), `**${ratio.toFixed(2)}**`, range];
     table.push(`| ${[...cells, `${peak.toFixed(0)} MB`].join(' | ')} |`);
     console.log(table.at(-1));
+    writePage();
   }
 }
-const machine = `${cpus().length} × ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GiB`;
-const text = `# What squash costs
-
-\`npm run bench:squash -- HOST...\` measures it and writes this page. Squash reads the image as \`docker save\` gives it, merges
-what lies above the base, loads the new layer, and checks what the engine made of it. The peer makes the same two calls and
-nothing else: \`GET /images/NAME/get\` to nowhere, and \`POST /images/load\` of the layer that a squash has prepared. Both run in
-each of ${ROUNDS} rounds, one after the other; the round with the middle ratio is shown. Each squash has a process of its own: its
-peak memory is that of the whole program, Node.js included (about 45 MB). The images are made by RUN on \`${BASE}\`, of random
-content; the last layer removes a part.
-
-${table.join('\n')}
-
-Node.js ${process.version} on ${machine}; ${new Date().toISOString().slice(0, 10)}, system load ${loadavg()[1].toFixed(1)}. Other
-work on the machine changes the seconds; the ratio compares what ran at about the same time.
-
-A step with cleanup costs more with graphdrivers: there the image as it was built is saved once more, for its config.
-`;
-mkdirSync(new URL('../../docs/benchmarks/', import.meta.url), { recursive: true });
-writeFileSync(DOCUMENT, text);
