@@ -23,7 +23,7 @@ export function targetFor(engine: Engine, { manifest }: ImageArchive, baseLayers
 }
 
 /** Engines say "Loaded" of images that are dead: only what inspect tells counts. */
-export async function verifyLoaded(
+async function verifyLoaded(
   engine: Engine,
   { imageId, diffIds }: Pick<Prediction, 'imageId' | 'diffIds'>,
   signal: AbortSignal,
@@ -39,6 +39,16 @@ export async function verifyLoaded(
 export interface Loadable extends Pick<LoadArchive, 'size' | 'stream'> {
   readonly imageId: string;
   readonly diffIds: readonly string[];
+}
+
+/**
+ * Read an archive once for the digest of its layer: the image must be known before it is loaded, to tell it from what was there
+ * and to find it again after a load that failed.
+ */
+export async function toLoadable(archive: LoadArchive, count: Count, signal: AbortSignal): Promise<Loadable> {
+  for await (const chunk of archive.stream(signal)) count((chunk as Buffer).length);
+  const { imageId, diffIds } = archive.prediction();
+  return { imageId, diffIds, size: archive.size, stream: (given) => archive.stream(given) };
 }
 
 /** Whether the engine has just this image, with or without a name. */

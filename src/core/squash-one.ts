@@ -13,7 +13,7 @@ import { nameAll, nameChanges, removeIfNameless } from './naming.js';
 import { checkOutputFile, writeFailure, writeOutputFile } from './output-file.js';
 import type { Engine } from './ports.js';
 import { countStaying, type Stays } from './squash-base.js';
-import { hasImage, loadVerified, targetFor, type Loadable } from './squash-load.js';
+import { hasImage, loadVerified, targetFor, toLoadable, type Loadable } from './squash-load.js';
 
 export interface SquashOrder {
   readonly input: ImageInput;
@@ -185,12 +185,8 @@ async function upperOnly(
     layer,
     target: targetFor(engine, archive, baseLayers),
   });
-  // Read once for its digest: the image must be known before it is loaded, to tell it from what was there.
-  await asPhase({ phase: 'merge', subject: 'layers', total: load.size }, emit, async (count) => {
-    for await (const chunk of load.stream(signal)) count((chunk as Buffer).length);
-  });
-  const { imageId, diffIds } = load.prediction();
-  return { imageId, diffIds, size: load.size, stream: (given) => load.stream(given) };
+  const about = { phase: 'merge', subject: 'layers', total: load.size } as const;
+  return asPhase(about, emit, (count) => toLoadable(load, count, signal));
 }
 
 async function withBase(

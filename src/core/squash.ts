@@ -7,7 +7,7 @@ import { EngineError, StepError } from './errors.js';
 import type { PlannedBase, SquashScope } from './plan.js';
 import type { Engine, ImageDescription } from './ports.js';
 import type { Session } from './session.js';
-import { isPrefix, targetFor, verifyLoaded } from './squash-load.js';
+import { hasImage, isPrefix, loadVerified, targetFor, toLoadable } from './squash-load.js';
 import type { StepReporter } from './step-reporter.js';
 import type { StepSettings } from './step.js';
 
@@ -62,13 +62,14 @@ export async function squashImage(
       layer,
       target: targetFor(engine, archive, baseLayers),
     });
-    await engine.archives.loadImages(load.stream(signal), signal);
-    const prediction = load.prediction();
-    await verifyLoaded(engine, prediction, signal);
-    await engine.tagImage(prediction.imageId, tag);
+    const squashed = await toLoadable(load, () => undefined, signal);
+    if (!(await hasImage(squashed, engine, signal))) {
+      await loadVerified(squashed, engine, () => undefined, signal);
+    }
+    await engine.tagImage(squashed.imageId, tag);
     return {
-      imageId: prediction.imageId,
-      layers: prediction.diffIds.length,
+      imageId: squashed.imageId,
+      layers: squashed.diffIds.length,
       stats: layer.stats,
       createdBy: createdBy(config, baseLayers, layer.stats.removedFrom),
       dropped: archive.dropped,
