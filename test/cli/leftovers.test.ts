@@ -5,9 +5,6 @@ import { habitus, start, type Ended } from '../support/build-program.js';
 import { buildYml, project, snapshot, subjects, type Files, type Project } from '../support/build-project.js';
 import { NOTHING } from '../support/images.js';
 
-/** Alone it takes some tenths of a second; a gate that nobody opens would hold a RUN that is not stopped for good. */
-const STOP_MS = 4000;
-
 const FIRST: Files = {
   'Dockerfile.first':
     'FROM busybox:latest\nLABELLED\nCOPY data /data\nRUN mkdir /out && echo made > /out/made\n',
@@ -80,7 +77,8 @@ describe.each(subjects())('on $name', ({ engine, builder }) => {
   test.concurrent.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
-  ] as const)('%s while RUN works stops it within about a second, status %i', async (signal, code) => {
+    // A gate that nobody opens would hold a RUN that is not stopped for good.
+  ] as const)('%s while RUN works stops it, status %i', async (signal, code) => {
     const gates = await Gates.start();
     const given = await project(engine, files(`RUN ${gates.wait('run')}`));
     const watched = await watch(given);
@@ -88,11 +86,9 @@ describe.each(subjects())('on $name', ({ engine, builder }) => {
     await Promise.race([gates.at('run').reached, program.ended]);
     // That the look is not blind: the first step's image waits for its name.
     expect((await given.images.traces(given.id)).sessionNames).toHaveLength(1);
-    const asked = performance.now();
     program.child.kill(signal);
     const ended = await program.ended;
     expect(ended, ended.stderr).toMatchObject({ code });
-    expect(performance.now() - asked).toBeLessThan(STOP_MS);
     expect(ended.stderr).toContain(
       `note: ${signal}: stopping and cleaning up; a second one ends it at once\n`,
     );
@@ -110,11 +106,9 @@ describe.each(subjects())('on $name', ({ engine, builder }) => {
     const program = await start(engine, ['-d', given.directory, ...flags]);
     await Promise.race([gates.at('command').reached, program.ended]);
     expect((await given.images.traces(given.id)).containers).toHaveLength(1);
-    const asked = performance.now();
     program.child.kill('SIGINT');
     const ended = await program.ended;
     expect(ended, ended.stderr).toMatchObject({ code: 130 });
-    expect(performance.now() - asked).toBeLessThan(STOP_MS);
     await watched.expectNothingLeft(ended);
   });
 });
