@@ -197,9 +197,9 @@ export function describeEngineContract(
           abort.signal,
         );
         expect(await failureOf(build)).toBe(reason);
-        // The cleaning up included: one second was too short on a busy machine (1009 ms with classic on 28.5).
-        expect(performance.now() - abortedAt).toBeLessThan(3000);
-        await expect.poll(() => made.countMarked(scene.id), { timeout: 5000 }).toBe(0);
+        // The cleaning up included; only a hang takes this long, on the busiest machine.
+        expect(performance.now() - abortedAt).toBeLessThan(20_000);
+        await expect.poll(() => made.countMarked(scene.id), { timeout: 20_000 }).toBe(0);
       });
     });
 
@@ -274,7 +274,7 @@ export function describeEngineContract(
         );
         expect(error).toBe(reason);
         await container.remove();
-        expect(performance.now() - started).toBeLessThan(5000);
+        expect(performance.now() - started).toBeLessThan(20_000);
         expect(await made.countMarked(scene.id)).toBe(0);
       });
 
