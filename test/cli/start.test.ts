@@ -68,7 +68,7 @@ test(
     const first = await npmStart(engine);
     expect(first, first.output).toMatchObject({ code: 0 });
     expect(lastScreen(first.output)).toBe(LAST_SCREEN);
-    expect(first.output).toMatch(/compile \| squashed: /);
+    expect(first.output).toMatch(/compile +\| squashed: /);
 
     const second = await npmStart(engine);
     expect(second, second.output).toMatchObject({ code: 0 });
