@@ -105,7 +105,7 @@ describe.each(subjects())('on $name', (subject) => {
       expect(records.filter((text) => text.includes(keys))).toEqual([]);
       expect(records.filter((text) => text.includes(unrelated))).not.toEqual([]);
     }
-    // Docker 28.5 with overlay2 keeps a layer now and then when BuildKit works at something else at the same time.
+    // Not shown there: a layer with a removed secret stayed once while other builds ran, and the cause is not known.
     if (subject.name === 'e28 buildkit') return;
     // The containerd store collects its garbage a little later.
     const clean = Object.fromEntries(Object.values(secrets).map((secret) => [secret, []]));
