@@ -1,4 +1,4 @@
-/** Three kinds of tests: pure ones, ones against real engines, and ones that run the program itself. */
+/** Kinds of tests: pure ones, ones against real engines, and ones that run the program itself. */
 
 import { defineConfig } from 'vitest/config';
 
@@ -18,6 +18,18 @@ export default defineConfig({
           globalSetup: setup,
           testTimeout: 180 * SECOND,
           hookTimeout: 180 * SECOND,
+        },
+      },
+      {
+        test: {
+          // 28.5 with the containerd store loses the fresh cache of one build when the cache of another is pruned.
+          name: 'alone',
+          include: ['test/alone/**/*.test.ts'],
+          globalSetup: setup,
+          testTimeout: 180 * SECOND,
+          hookTimeout: 180 * SECOND,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
         },
       },
       {

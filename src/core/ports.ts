@@ -122,9 +122,16 @@ export interface ImageArchives {
    * Remove BuildKit's cache of one instruction, of all that was built on it, and of context folders sent since then.
    * @param createdBy as the image's history tells the instruction, e.g. `COPY key /root/key # buildkit`
    * @param since milliseconds since the epoch: when the build that sent the context began
-   * @returns the number of records removed; 0 where there are none, as with the classic builder
+   * @returns what has become of the records; there are none with the classic builder
    */
-  forgetBuildCache(createdBy: string, since: number, signal: AbortSignal): Promise<number>;
+  forgetBuildCache(createdBy: string, since: number, signal: AbortSignal): Promise<ForgottenCache>;
+}
+
+/** Numbers of records of BuildKit's cache. */
+export interface ForgottenCache {
+  readonly removed: number;
+  /** Those that another build held for as long as one cares to wait. */
+  readonly kept: number;
 }
 
 /** Every call rejects with EngineError (or the signal's reason); no call leaves anything behind on abort. */

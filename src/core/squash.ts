@@ -31,6 +31,8 @@ export interface Squashed {
   readonly createdBy: string | undefined;
   /** What the new image cannot keep, e.g. an attestation. */
   readonly dropped: readonly string[];
+  /** The engine never frees a layer that holds what was removed. */
+  readonly stuck: boolean;
 }
 
 /**
@@ -73,6 +75,10 @@ export async function squashImage(
       stats: layer.stats,
       createdBy: createdBy(config, baseLayers, layer.stats.removedFrom),
       dropped: archive.dropped,
+      stuck:
+        layer.stats.removedFrom !== -1 &&
+        losesTwins(engine) &&
+        highestTwin(image.layers) >= baseLayers + layer.stats.removedFrom,
     };
   } catch (error) {
     if (!(error instanceof ImageError)) throw error;
@@ -105,9 +111,19 @@ async function countBaseLayers(
 }
 
 /**
- * One archive of both images is cheaper than two. With graphdrivers, Docker 28 then never frees the layers of the built image:
- * they stay on disk after all images that had them are gone.
+ * Saving a layer twice in one request makes Docker 28's graphdrivers count one user too many (seen on 28.5.2): the layer and
+ * those below it stay on disk after all images that had them are gone.
  */
+function losesTwins({ info }: Engine): boolean {
+  return info.store === 'graphdriver' && Number.parseInt(info.version, 10) >= 28;
+}
+
+/** The index of the highest layer that an image has twice, or -1. Instructions that change no file make equal layers. */
+function highestTwin(layers: readonly string[]): number {
+  return layers.findLastIndex((layer, index) => layers.indexOf(layer) < index);
+}
+
+/** One archive of both images is cheaper than two, but has what they share twice. */
 function namesToSave(
   { built, tag, source }: SquashRequest,
   image: ImageDescription,
@@ -164,6 +180,14 @@ export async function removeReplaced(
   }
 }
 
+/** Said of engines that keep layers for ever: what was removed is in no image, but still on their disk. */
+export function warnOfStuckLayers({ stuck }: Squashed, report: StepReporter): void {
+  if (!stuck) return;
+  report.notice(
+    'this version of Docker keeps what was removed on its disk, in no image: two layers of the step are equal, and it never frees such layers once they were saved. Instructions that change a file each avoid it',
+  );
+}
+
 /** BuildKit remembers each layer; those that hold what was removed must go, or a later build would have it back. */
 export async function forgetRemoved(
   { createdBy: instruction }: Squashed,
@@ -177,7 +201,11 @@ export async function forgetRemoved(
     report.notice('the build cache still holds what was removed, as --keep-build-cache asks');
     return;
   }
-  const removed = await engine.archives.forgetBuildCache(instruction, since, signal);
-  if (removed === 0)
+  const { removed, kept } = await engine.archives.forgetBuildCache(instruction, since, signal);
+  if (kept > 0)
+    report.notice(
+      `the build cache of "${instruction}" is in use by another build: ${kept} of its records may hold what was removed; \`docker builder prune\` removes them later`,
+    );
+  else if (removed === 0)
     report.notice(`no build cache was found of "${instruction}": it may still hold what was removed`);
 }

@@ -9,7 +9,7 @@ import type { Builder, Engine, ImageDescription, Limits } from './ports.js';
 import type { ArtifactSpec, PlannedStep } from './plan.js';
 import type { Session } from './session.js';
 import { isMissingProgram, wordsOf } from './shell.js';
-import { forgetRemoved, removeReplaced, squashImage } from './squash.js';
+import { forgetRemoved, removeReplaced, squashImage, warnOfStuckLayers } from './squash.js';
 import type { StepReporter } from './step-reporter.js';
 
 /** What is the same for every step of one build. */
@@ -94,7 +94,9 @@ async function reduceImage(
   report.squashed(built, squashed);
   if (source !== tag) await engine.removeImage(source, { noPrune: true });
   await removeReplaced(built.id, base, engine, session);
-  if (squash !== undefined) await forgetRemoved(squashed, since, settings, report, signal);
+  if (squash === undefined) return squashed.imageId;
+  await forgetRemoved(squashed, since, settings, report, signal);
+  warnOfStuckLayers(squashed, report);
   return squashed.imageId;
 }
 

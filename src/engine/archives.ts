@@ -1,7 +1,7 @@
 /** Whole images in and out of an engine. */
 import { pipeline, type Readable } from 'node:stream';
 import { EngineError } from '../core/errors.js';
-import type { ImageArchives } from '../core/ports.js';
+import type { ForgottenCache, ImageArchives } from '../core/ports.js';
 import type { RegistryAuth } from './auth.js';
 import { forgetBuildCache } from './build-cache.js';
 import { registryOf, splitName } from './images.js';
@@ -72,7 +72,7 @@ export class EngineArchives implements ImageArchives {
     }
   }
 
-  forgetBuildCache(createdBy: string, since: number, signal: AbortSignal): Promise<number> {
+  forgetBuildCache(createdBy: string, since: number, signal: AbortSignal): Promise<ForgottenCache> {
     return forgetBuildCache(this.#transport, createdBy, since, signal);
   }
 

@@ -1,4 +1,7 @@
 /** BuildKit's cache: finds what holds the files of an instruction, and removes it with all that was built on it. */
+import { setTimeout } from 'node:timers/promises';
+import { EngineError } from '../core/errors.js';
+import type { ForgottenCache } from '../core/ports.js';
 import type { Transport } from './transport.js';
 
 /** Of `GET /system/df`; Docker 28 writes the key of the parents with a space before it. */
@@ -17,25 +20,23 @@ const SENT =
 /** What Docker 20 says of every COPY, ADD and WORKDIR. */
 const UNTOLD = 'fileop target';
 
+/** BuildKit lets go of what a build used a moment after it has answered; another build may use a record for longer. */
+const RELEASE = { tries: 20, pause: 250 };
+/** While a build makes layers, the containerd store often answers 404 to a list of them (seen on 28.5). */
+const LIST = { tries: 50, pause: 50 };
+
 /**
  * Records do not say which layer they are, so they are found by their text: one that another build made of the same
  * instruction may go with them, which costs that build time and nothing else.
- * @returns the number of records removed
+ * @returns the numbers of records removed, and of those that stay since another build uses them
  */
 export async function forgetBuildCache(
   transport: Transport,
   createdBy: string,
   since: number,
   signal: AbortSignal,
-): Promise<number> {
-  const answer = (await transport.json({
-    method: 'GET',
-    path: '/system/df',
-    query: { type: 'build-cache' },
-    signal,
-    purpose: 'list its build cache',
-  })) as { BuildCache?: readonly CacheRecord[] | null };
-  const records = answer.BuildCache ?? [];
+): Promise<ForgottenCache> {
+  const records = await listRecords(transport, signal);
   const begun = await onEngineClock(transport, since, signal);
   const isRecent = ({ LastUsedAt }: CacheRecord): boolean => Date.parse(LastUsedAt ?? '') >= begun;
   const isInstruction = (record: CacheRecord): boolean =>
@@ -44,17 +45,48 @@ export async function forgetBuildCache(
       : isOf(record.Description, createdBy);
   const doomed = new Set(records.filter(isInstruction).map(({ ID }) => ID));
   addDescendants(doomed, records);
+  const found = doomed.size;
   // Whatever the lowest instruction is: one above it, or a mount, may have read removed files from there.
-  for (const record of records) if (SENT.test(record.Description) && isRecent(record)) doomed.add(record.ID);
-  if (doomed.size === 0) return 0;
-  const pruned = (await transport.json({
+  const sent = records
+    .filter((record) => SENT.test(record.Description) && isRecent(record))
+    .map(({ ID }) => ID);
+  for (let tries = 1; doomed.size > 0 || sent.length > 0; tries += 1) {
+    await prune(transport, [...doomed, ...sent], signal);
+    const left = new Set((await listRecords(transport, signal)).map(({ ID }) => ID));
+    for (const id of doomed) if (!left.has(id)) doomed.delete(id);
+    // A folder that was sent is not waited for: steps that still run may hold theirs for long.
+    if (doomed.size === 0 || tries === RELEASE.tries) break;
+    await setTimeout(RELEASE.pause, undefined, { signal });
+  }
+  return { removed: found - doomed.size, kept: doomed.size };
+}
+
+async function prune(transport: Transport, ids: readonly string[], signal: AbortSignal): Promise<void> {
+  await transport.json({
     method: 'POST',
     path: '/build/prune',
-    query: { all: '1', filters: JSON.stringify({ id: { [`^(${[...doomed].join('|')})$`]: true } }) },
+    query: { all: '1', filters: JSON.stringify({ id: { [`^(${ids.join('|')})$`]: true } }) },
     signal,
     purpose: 'prune its build cache',
-  })) as { CachesDeleted?: readonly string[] | null };
-  return pruned.CachesDeleted?.length ?? 0;
+  });
+}
+
+async function listRecords(transport: Transport, signal: AbortSignal): Promise<readonly CacheRecord[]> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      const answer = (await transport.json({
+        method: 'GET',
+        path: '/system/df',
+        query: { type: 'build-cache' },
+        signal,
+        purpose: 'list its build cache',
+      })) as { BuildCache?: readonly CacheRecord[] | null };
+      return answer.BuildCache ?? [];
+    } catch (error) {
+      if (!(error instanceof EngineError && error.status === 404) || tries === LIST.tries) throw error;
+      await setTimeout(LIST.pause, undefined, { signal });
+    }
+  }
 }
 
 /** The engine's clock need not be this machine's. */

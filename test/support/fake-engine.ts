@@ -48,7 +48,7 @@ export class FakeEngine implements Engine {
     pullImage: () => Promise.reject(new EngineError('a fake engine has no registry')),
     saveImages: () => Promise.reject(new EngineError('a fake engine saves nothing')),
     loadImages: () => Promise.reject(new EngineError('a fake engine loads nothing')),
-    forgetBuildCache: () => Promise.resolve(0),
+    forgetBuildCache: () => Promise.resolve({ removed: 0, kept: 0 }),
   };
   closed = false;
   readonly #cache = new Set<string>();

@@ -50,7 +50,7 @@ interface Scene {
 
 async function scene(subject: Subject): Promise<Scene> {
   const random = (): string => randomBytes(12).toString('hex');
-  const [keys, unrelated] = [`/keys-${random()}`, `echo ${random()}`];
+  const [keys, unrelated] = [`/keys-${random()}`, `echo ${random()} > /unrelated`];
   const all = Object.entries(ways(subject, keys));
   const secrets: Scene['secrets'] = Object.fromEntries(all.map(([name]) => [name, `${name}-${random()}`]));
   const steps = all.map(
@@ -59,9 +59,14 @@ async function scene(subject: Subject): Promise<Scene> {
   const dockerfiles: Scene['secrets'] = Object.fromEntries(
     all.map(([name, lines]) => [
       `${name}.df`,
-      ['FROM busybox:latest', 'LABELLED', `RUN ${unrelated}`, ...lines, `RUN echo after ${name}`, ''].join(
-        '\n',
-      ),
+      [
+        'FROM busybox:latest',
+        'LABELLED',
+        `RUN ${unrelated}`,
+        ...lines,
+        `RUN echo after ${name} > /after`,
+        '',
+      ].join('\n'),
     ]),
   );
   const given = await project(subject.engine, {
@@ -105,8 +110,6 @@ describe.each(subjects())('on $name', (subject) => {
       expect(records.filter((text) => text.includes(keys))).toEqual([]);
       expect(records.filter((text) => text.includes(unrelated))).not.toEqual([]);
     }
-    // Not shown there: a layer with a removed secret stayed once while other builds ran, and the cause is not known.
-    if (subject.name === 'e28 buildkit') return;
     // The containerd store collects its garbage a little later.
     const clean = Object.fromEntries(Object.values(secrets).map((secret) => [secret, []]));
     await expect
@@ -115,6 +118,19 @@ describe.each(subjects())('on $name', (subject) => {
         interval: 1000,
       })
       .toEqual(clean);
+  });
+});
+
+describe.each(subjects())('on $name', (subject) => {
+  test('what an engine never frees is said: equal layers that were saved', async () => {
+    const given = await project(subject.engine, {
+      'build.yml': squashYml({ app: cleanup(['rm /key']) }),
+      Dockerfile: `FROM busybox:latest\nLABELLED\nCOPY key /\nRUN rm /key\nCOPY key /\n`,
+      key: randomBytes(12).toString('hex'),
+    });
+    const stuck = /^this version of Docker keeps what was removed on its disk/;
+    const said = notices(await built(subject, given)).filter((message) => stuck.test(message));
+    expect(said).toHaveLength(subject.engine.name === 'e28' ? 1 : 0);
   });
 });
 
