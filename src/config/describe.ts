@@ -27,6 +27,7 @@ export function describePlan(plan: Plan): object {
       ...(step.cleanup !== undefined && { cleanup: { ...step.cleanup } }),
       ...(step.squash !== undefined && { squash: { from: step.squash } }),
       secrets: step.secrets.map(({ name, type, value }) => ({ name, type, value })),
+      ssh: step.ssh.map(({ id, sources }) => ({ id, sources: [...sources] })),
       ...(step.command !== undefined && { command: step.command }),
       ...(step.afterBuildCommand !== undefined && { after_build_command: step.afterBuildCommand }),
     })),

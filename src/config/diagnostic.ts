@@ -8,8 +8,10 @@ export interface Place {
   readonly column: number;
   /** Code units to underline, at least 1; never beyond the end of the line. */
   readonly length: number;
-  /** The whole line, without its line break. */
+  /** The whole line, without its line break; secrets in it are masked. */
   readonly text: string;
+  /** Where to underline in `text`, from 1, if a mask before it has moved that from `column`. */
+  readonly mark?: number;
 }
 
 export interface Diagnostic {
@@ -48,6 +50,11 @@ export class Problems {
 
   get hasErrors(): boolean {
     return [...this.#found.values()].some((found) => found.severity === 'error');
+  }
+
+  /** In the order in which they were found. */
+  all(): readonly Diagnostic[] {
+    return [...this.#found.values()];
   }
 
   warnings(): readonly Diagnostic[] {

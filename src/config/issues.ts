@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import type { Problems } from './diagnostic.js';
 import { knownKeys } from './schema.js';
+import { SECRET_FORMS } from './secret-schema.js';
 import type { Range, SourceText } from './source.js';
 import { didYouMean, nearest } from './suggest.js';
 import type { ConfigNode } from './tree.js';
@@ -98,7 +99,7 @@ function explain(root: ConfigNode, path: Path, issue: z.core.$ZodIssue): Explana
       const wanted = wantedType(issue, key);
       if (node.kind === 'empty')
         return { message: `${what} is empty`, hint: ADVICE.get(key) ?? `write ${wanted}` };
-      const hint = path.length === 0 ? ADVICE.get('build') : undefined;
+      const hint = path.length === 0 ? ADVICE.get('build') : adviceOn(path);
       const message = `${what} must be ${wanted}, not ${TYPES[node.kind] ?? node.kind}`;
       return { message, ...(hint !== undefined && { hint }) };
     }
@@ -123,6 +124,11 @@ function explain(root: ConfigNode, path: Path, issue: z.core.$ZodIssue): Explana
     case 'unrecognized_keys':
       return { message: `${what} is not valid: ${issue.message}` };
   }
+}
+
+/** A secret is named after what it is for; a text beside it is most often the variable that holds it. */
+function adviceOn(path: Path): string | undefined {
+  return path.at(-2) === 'secrets' && typeof path.at(-1) === 'string' ? SECRET_FORMS : undefined;
 }
 
 function wantedType(issue: z.core.$ZodIssueInvalidType | z.core.$ZodIssueInvalidUnion, key: string): string {

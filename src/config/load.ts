@@ -8,10 +8,12 @@ import { ConfigError, Problems, type Diagnostic } from './diagnostic.js';
 import type { FindImageReferences } from './dockerfiles.js';
 import { parseImageName, withUid } from './image-name.js';
 import type { Environment } from './interpolate.js';
+import { nodeAt, rangeOf } from './issues.js';
 import { resolvePlan } from './resolve.js';
-import { readSmallFile, type SourceText } from './source.js';
+import type { SecretRules } from './secrets.js';
+import { readSmallFile, type Range, type SourceText } from './source.js';
 import { stepsByLabel } from './step-list.js';
-import { checkSteps } from './steps.js';
+import { checkSteps, stepPath } from './steps.js';
 import { parseYaml } from './syntax.js';
 import { buildTree } from './tree.js';
 
@@ -30,6 +32,9 @@ export interface LoadOptions {
   readonly noCleanup: boolean;
   readonly keepAll: boolean;
   readonly allowAfterBuildCommands: boolean;
+  readonly secrets: SecretRules;
+  /** What `~/` means in paths of secrets and keys; absolute. */
+  readonly home: string;
   /** `--step`: labels or image names; only these and what they need are planned. Absent or empty: all. */
   readonly steps?: readonly string[];
 }
@@ -37,6 +42,15 @@ export interface LoadOptions {
 export interface LoadedPlan {
   readonly plan: Plan;
   readonly warnings: readonly Diagnostic[];
+  readonly locateArg: LocateArg;
+}
+
+/** Where the build file gives a step's own build arg; undefined for one of `--build`. */
+export type LocateArg = (label: string, arg: string) => Located | undefined;
+
+export interface Located {
+  readonly source: SourceText;
+  readonly range: Range;
 }
 
 /**
@@ -75,7 +89,15 @@ function readPlan(options: LoadOptions, findImages: FindImageReferences): Loaded
     throw new Error('a build file without steps passed the schema');
   }
   const plan = resolvePlan({ checked, file: checkedFile, workDirectory, options, findImages });
-  return { plan, warnings: problems.warnings() };
+  return {
+    plan,
+    warnings: problems.warnings(),
+    locateArg: (label, arg) => {
+      const path = stepPath(label, 'args', arg);
+      const { root } = checked;
+      return nodeAt(root, path) === undefined ? undefined : { source, range: rangeOf(root, path) };
+    },
+  };
 }
 
 const DEFAULT_FILE = 'build.yml';

@@ -1,4 +1,5 @@
 /** From the options of a build to those of its plan: every default in one place. */
+import { homedir } from 'node:os';
 import type { BuildOptions } from '../core/api.js';
 import type { LoadOptions } from './load.js';
 import { chooseEnvironment } from './interpolate.js';
@@ -19,6 +20,11 @@ export function planOptions(
     noCleanup: options.noCleanup ?? false,
     keepAll: options.keepAll ?? false,
     allowAfterBuildCommands: options.allowAfterBuildCommands ?? false,
+    secrets: {
+      providers: options.secrets?.providers ?? ['file', 'env'],
+      allowCommands: options.secrets?.allowCommands ?? false,
+    },
+    home: homedir(),
     ...(options.steps !== undefined && { steps: options.steps }),
   };
 }

@@ -29,7 +29,7 @@ export function renderDiagnostic(diagnostic: Diagnostic, options: RenderOptions)
   ];
   const number = String(place?.line ?? '');
   if (place !== undefined) {
-    const shown = excerpt(place.text, place.column - 1, place.length, ROOM);
+    const shown = excerpt(place.text, (place.mark ?? place.column) - 1, place.length, ROOM);
     const underline = `^${'~'.repeat(shown.width - 1)}`;
     lines.push(
       `${paint('dim', `  ${number} |`)} ${shown.text}`.trimEnd(),

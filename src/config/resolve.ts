@@ -6,6 +6,7 @@ import { DockerfileReader, given, type FindImageReferences, type StepFiles } fro
 import { closure, findCycles, topologicalOrder, type Dependencies } from './graph.js';
 import { describe, keyRange, rangeOf, type Checked } from './issues.js';
 import type { LoadOptions } from './load.js';
+import { checkBuildSecrets, checkStepSecrets, findBuildSecrets, plannedSecrets } from './secrets.js';
 import type { Range } from './source.js';
 import { StepNames, stepPath, type CheckedFile, type Step } from './steps.js';
 
@@ -40,7 +41,12 @@ export function resolvePlan(request: ResolveRequest): Plan {
   const { checked, file, workDirectory, options } = request;
   const names = new StepNames(file.steps);
   const reader = new DockerfileReader(checked, workDirectory, request.findImages);
-  const steps = file.steps.map((step) => resolveStep(step, names, reader, request));
+  const secrets = findBuildSecrets(checked);
+  checkBuildSecrets(checked, file.version, secrets, options.secrets);
+  const steps = file.steps.map((step) => {
+    checkStepSecrets(checked, stepPath(step.label), file.version, step.config, secrets, options.secrets);
+    return resolveStep(step, names, reader, request);
+  });
 
   const indexes = new Map(file.steps.map(({ label }, index) => [label, index] as const));
   const dependencies = steps.map(({ needs }) =>
@@ -63,7 +69,12 @@ export function resolvePlan(request: ResolveRequest): Plan {
       const { label, config } = resolved.step;
       const keep = options.keepAll || asked.has(index) || (config.keep ?? !used.has(label));
       const dependsOn = (dependencies[index] ?? []).flatMap((of) => file.steps[of]?.label ?? []);
-      return [planned(resolved, dependsOn, keep, options)];
+      return [
+        {
+          ...planned(resolved, dependsOn, keep, options),
+          ...plannedSecrets(config, secrets, workDirectory, options.home),
+        },
+      ];
     }),
   };
 }
@@ -184,7 +195,7 @@ function planned(
   dependsOn: readonly string[],
   keep: boolean,
   options: LoadOptions,
-): PlannedStep {
+): Omit<PlannedStep, 'secrets' | 'ssh'> {
   if (files === undefined || image === undefined)
     throw new Error(`the step ${label} passed without its files`);
   const target = given(config.target);
@@ -207,7 +218,6 @@ function planned(
     artifacts: config.artifacts ?? [],
     base: plannedBase(files.base, references),
     ...afterBuild(config, options.noCleanup),
-    secrets: Array.from(config.secrets ?? [], ([name, secret]) => ({ name, ...secret })),
     ...(command !== undefined && { command }),
     ...(afterBuildCommand !== undefined && { afterBuildCommand }),
     keep,

@@ -2,61 +2,19 @@
 import { z } from 'zod';
 import { SCHEMA_VERSIONS, type SquashScope } from '../core/plan.js';
 import { parseArtifact } from './artifact.js';
-
-/** What editors see where it differs from what is checked: they read `1.10` as a number, we as its source text. */
-const editorShapes = z.registry<{ readonly shape: () => JsonSchema }>();
-export type JsonSchema = z.core.JSONSchema.BaseSchema;
-
-const SCALAR = ['string', 'number', 'boolean'] as const;
-const TRUE = ['true', 'yes', 'on', 'y'];
-const FALSE = ['false', 'no', 'off', 'n', ''];
-
-const text = z.string().register(editorShapes, { shape: () => ({ type: [...SCALAR] }) });
-
-/** An empty value is an empty text. */
-const looseText = z
-  .preprocess((value) => value ?? '', z.string())
-  .register(editorShapes, { shape: () => ({ type: [...SCALAR, 'null'] }) });
-
-const flagShape: JsonSchema = { enum: [true, false, ...['true', 'false', 'yes', 'no', 'on', 'off']] };
-
-/** YAML 1.1 took all of these for booleans, and files of old rely on it. */
-function parseFlag(value: string, context: z.core.$RefinementCtx, hint?: string): boolean {
-  const word = value.toLowerCase();
-  if (TRUE.includes(word)) return true;
-  if (FALSE.includes(word)) return false;
-  context.addIssue({ code: 'custom', message: `must be true or false, not "${value}"`, params: { hint } });
-  return z.NEVER;
-}
-
-const flag = z
-  .string()
-  .transform((value, context) => parseFlag(value, context))
-  .register(editorShapes, { shape: () => flagShape });
-
-/** A list whose only item may stand alone. */
-function list<Item extends z.ZodType>(item: Item) {
-  return z
-    .preprocess((value) => (typeof value === 'string' ? [value] : value), z.array(item))
-    .register(editorShapes, {
-      shape: () => ({ anyOf: [{ type: 'array', items: inEditors(item) }, inEditors(item)] }),
-    });
-}
-
-/** A mapping with keys of the user's choice: a Map, in which `__proto__` is a key like any other. */
-function keyed<Value extends z.ZodType>(value: Value) {
-  return z
-    .preprocess(
-      (given) =>
-        typeof given === 'object' && given !== null && !Array.isArray(given)
-          ? new Map(Object.entries(given))
-          : given,
-      z.map(z.string(), value),
-    )
-    .register(editorShapes, {
-      shape: () => ({ type: 'object', additionalProperties: inEditors(value) }),
-    });
-}
+import {
+  editorShapes,
+  flag,
+  flagShape,
+  inEditors,
+  keyed,
+  list,
+  looseText,
+  parseFlag,
+  text,
+  type JsonSchema,
+} from './schema-parts.js';
+import { buildSecrets, secretKeys, ssh, stepSecrets } from './secret-schema.js';
 
 const artifact = text
   .transform((written, context) => {
@@ -66,11 +24,6 @@ const artifact = text
     return z.NEVER;
   })
   .register(editorShapes, { shape: () => inEditors(text) });
-
-const secret = z.strictObject({
-  type: z.enum(['file', 'env']).describe('file: the content of a file; env: the variable HABITUS_ + value'),
-  value: text.describe('A path (file), or the part of the variable name after HABITUS_ (env)'),
-});
 
 /** Docker runs the image's own command where a list is empty: what nobody asked for. */
 const programWithArguments = z.array(text).superRefine(([program = ''], context) => {
@@ -129,7 +82,10 @@ export const stepSchema = z.strictObject({
   target: text.nullish().describe('The stage to stop at; default: the last'),
   args: keyed(looseText).nullish().describe('Build args of this step'),
   no_cache: flag.nullish().describe('Build without the cache'),
-  secrets: keyed(secret).nullish().describe('Secrets that the step may ask for; since version 2016-03-14'),
+  secrets: stepSecrets.nullish().describe('Secrets that the step may ask for; since version 2016-03-14'),
+  ssh: ssh
+    .nullish()
+    .describe('What --mount=type=ssh may use: true, or as docker build --ssh; since version 2026-11-22'),
   artifacts: list(artifact)
     .nullish()
     .describe('SOURCE[:DEST]: what dependents get; SOURCE in the image, DEST a folder in their contexts'),
@@ -157,6 +113,9 @@ export const fileSchema = z.strictObject({
   build: z.strictObject({
     version,
     work_dir: text.nullish().describe('Without effect, and always was: use -d'),
+    secrets: buildSecrets
+      .nullish()
+      .describe('Secrets that steps may ask for by their names; since version 2026-11-22'),
     steps: keyed(z.unknown())
       .describe('The steps by their labels')
       .register(editorShapes, {
@@ -177,12 +136,12 @@ export function knownKeys(path: readonly (string | number)[]): readonly string[]
     case 1:
       return Object.keys(fileSchema.shape.build.shape);
     case 3:
-      return Object.keys(stepSchema.shape);
+      return path[1] === 'secrets' ? secretKeys : Object.keys(stepSchema.shape);
     case 4:
       if (key === 'squash') return Object.keys(squashMapping.shape);
       return key === 'cleanup' ? Object.keys(cleanup.shape) : [];
     case 5:
-      return key === 'secrets' ? Object.keys(secret.shape) : [];
+      return key === 'secrets' ? secretKeys : [];
     default:
       return [];
   }
@@ -195,20 +154,4 @@ export function editorSchema(): JsonSchema {
     title: 'Build file of Habitus',
     ...inEditors(fileSchema),
   };
-}
-
-function inEditors(schema: z.core.$ZodType): JsonSchema {
-  const shape = z.toJSONSchema(schema, {
-    io: 'input',
-    unrepresentable: 'any',
-    override: ({ zodSchema, jsonSchema }) => {
-      const own = editorShapes.get(zodSchema);
-      if (own === undefined) return;
-      const { description } = jsonSchema;
-      for (const key of Object.keys(jsonSchema)) Reflect.deleteProperty(jsonSchema, key);
-      Object.assign(jsonSchema, own.shape(), description !== undefined && { description });
-    },
-  });
-  delete shape.$schema;
-  return shape;
 }

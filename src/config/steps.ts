@@ -1,11 +1,11 @@
 /** The steps of a build file, each checked on its own: sound keys of a faulty step still take part in later checks. */
-import { SCHEMA_VERSIONS, type SchemaVersion } from '../core/plan.js';
+import type { SchemaVersion } from '../core/plan.js';
 import { imageKey, parseImageName, withUid, type ImageName } from './image-name.js';
-import { describe, keyRange, nodeAt, rangeOf, reportIssues, toPlain, type Checked } from './issues.js';
+import { describe, keyRange, rangeOf, reportIssues, toPlain, type Checked } from './issues.js';
 import { fileSchema, partialStepSchema, stepSchema, type PartialStepConfig } from './schema.js';
-import type { Range } from './source.js';
 import { didYouMean } from './suggest.js';
 import type { ConfigNode, Entry } from './tree.js';
+import { checkVersion } from './versions.js';
 
 export interface Step {
   readonly label: string;
@@ -73,8 +73,7 @@ function checkStep(
     );
   }
   const config = checkConfig(checked, label, value);
-  checkVersion(checked, label, version);
-  checkSecretNames(checked, label, config);
+  checkVersion(checked, stepPath(label), version);
   const { name } = config;
   if (name === undefined) return { label, config };
   const parsed = parseImageName(withUid(name, uid));
@@ -98,45 +97,6 @@ function checkConfig(checked: Checked, label: string, node: ConfigNode): Partial
     if (Object.hasOwn(stepSchema.shape, key) && !faulty.has(key)) sound[key] = toPlain(entry.value);
   }
   return partialStepSchema.parse(sound);
-}
-
-/** Keys of a step that came after the first version. */
-const NEWER_KEYS: readonly { readonly keys: readonly string[]; readonly since: SchemaVersion }[] = [
-  { keys: ['secrets'], since: '2016-03-14' },
-  { keys: ['cleanup', 'user'], since: '2026-11-22' },
-  { keys: ['cleanup', 'network'], since: '2026-11-22' },
-  { keys: ['squash'], since: '2026-11-22' },
-];
-
-/** By what is written: a faulty value of a key that is too new is told as both at once. */
-function checkVersion({ root, problems, source }: Checked, label: string, version: SchemaVersion): void {
-  for (const { keys, since } of NEWER_KEYS) {
-    if (SCHEMA_VERSIONS.indexOf(version) >= SCHEMA_VERSIONS.indexOf(since)) continue;
-    const path = stepPath(label, ...keys);
-    const node = nodeAt(root, path);
-    if (node === undefined || node.kind === 'empty' || (node.kind === 'text' && node.text === '')) continue;
-    const message = `${describe(path)} needs version ${since}`;
-    problems.add(source.error(message, keyRange(root, path), `write "version: ${since}"`));
-  }
-}
-
-/** The names become the last part of a URL. */
-function checkSecretNames(
-  { root, problems, source }: Checked,
-  label: string,
-  config: PartialStepConfig,
-): void {
-  for (const name of config.secrets?.keys() ?? []) {
-    if (name !== '' && !name.includes('/')) continue;
-    const range: Range = keyRange(root, stepPath(label, 'secrets', name));
-    problems.add(
-      source.error(
-        `the secret "${name}" of ${describe(stepPath(label))} needs a name without "/"`,
-        range,
-        'choose another name',
-      ),
-    );
-  }
 }
 
 function reportSameNames({ root, problems, source }: Checked, steps: readonly Step[]): void {

@@ -1,6 +1,7 @@
 /** What the package offers to programs: the options of one build, its result, and the log it writes to. */
 import type { Emit, Failure, StepStatus } from './events.js';
 import type { Limits } from './ports.js';
+import type { ProofReport } from './secrets.js';
 
 /** Where the engine is; what is absent comes from the environment or the current Docker context. */
 export interface EngineAddress {
@@ -10,6 +11,23 @@ export interface EngineAddress {
   readonly certs?: string;
   /** As `DOCKER_TLS_VERIFY`. */
   readonly tls?: boolean;
+}
+
+/** How secrets are read, and served to RUN. */
+export interface SecretOptions {
+  /** The address that the service listens at; default: the one by which build containers reach this machine. */
+  readonly binding?: string;
+  /** Default, and 0: any free one. */
+  readonly port?: number;
+  /** Default: throw-away credentials for each step. */
+  readonly user?: string;
+  readonly password?: string;
+  /** Ask for user and password also where a Dockerfile declares no build args for them; default false. */
+  readonly authentication?: boolean;
+  /** Allow secrets that a command on this machine prints. */
+  readonly allowCommands?: boolean;
+  /** Types of secrets that may be read beside commands; default both, and none with an empty list. */
+  readonly providers?: readonly ('file' | 'env')[];
 }
 
 /** Every field has a default; paths are relative to the current directory of the process. */
@@ -53,6 +71,15 @@ export interface BuildOptions {
   readonly noPruneImages?: boolean;
   /** Allow `after_build_command`, which runs on this machine. */
   readonly allowAfterBuildCommands?: boolean;
+  readonly secrets?: SecretOptions;
+  /** Variables of `env`, or of the process, whose values count as secret: they are shown nowhere, and the proof searches them. */
+  readonly secretEnv?: readonly string[];
+  /** Search what stays for the secrets before names are given; default true. */
+  readonly proof?: boolean;
+  /** Search the base layers as well, which other images may share. */
+  readonly proofBase?: boolean;
+  /** Write the result of the search to this file, as JSON. */
+  readonly proofFile?: string;
   readonly engine?: EngineAddress;
   /** Called synchronously with every event, in order. Must not throw. */
   readonly emit?: Emit;
@@ -67,6 +94,8 @@ export interface BuildResult {
   readonly durationMs: number;
   /** In the order of the plan. */
   readonly steps: readonly StepResult[];
+  /** What the search for secrets has found; absent where there was none to make. With findings the build has failed. */
+  readonly proof?: ProofReport;
 }
 
 export interface StepResult {

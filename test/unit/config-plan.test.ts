@@ -344,21 +344,21 @@ toString: { name: constructor, depends_on: [constructor] }
     ['constructor', 'b'],
     ['toString', 'c'],
   ]);
-  expect(step(loaded, '__proto__').secrets).toEqual([{ name: '__proto__', type: 'env', value: 'X' }]);
+  expect(step(loaded, '__proto__').secrets).toEqual([{ name: '__proto__', type: 'env', value: 'HABITUS_X' }]);
   expect(await problemsOf(steps('a: { name: app, __proto__: x, toString: y, hasOwnProperty: z }')))
     .toMatchInlineSnapshot(`
     "build.yml:4:21: error: unknown key "__proto__" in step "a"
       4 |     a: { name: app, __proto__: x, toString: y, hasOwnProperty: z }
         |                     ^~~~~~~~~
-        = known here: name, context, dockerfile, target, args, no_cache, secrets, artifacts, cleanup, squash, depends_on, command, after_build_command, keep
+        = known here: name, context, dockerfile, target, args, no_cache, secrets, ssh, artifacts, cleanup, squash, depends_on, command, after_build_command, keep
     build.yml:4:35: error: unknown key "toString" in step "a"
       4 |     a: { name: app, __proto__: x, toString: y, hasOwnProperty: z }
         |                                   ^~~~~~~~
-        = known here: name, context, dockerfile, target, args, no_cache, secrets, artifacts, cleanup, squash, depends_on, command, after_build_command, keep
+        = known here: name, context, dockerfile, target, args, no_cache, secrets, ssh, artifacts, cleanup, squash, depends_on, command, after_build_command, keep
     build.yml:4:48: error: unknown key "hasOwnProperty" in step "a"
       4 |     a: { name: app, __proto__: x, toString: y, hasOwnProperty: z }
         |                                                ^~~~~~~~~~~~~~
-        = known here: name, context, dockerfile, target, args, no_cache, secrets, artifacts, cleanup, squash, depends_on, command, after_build_command, keep"
+        = known here: name, context, dockerfile, target, args, no_cache, secrets, ssh, artifacts, cleanup, squash, depends_on, command, after_build_command, keep"
   `);
 });
 

@@ -31,6 +31,8 @@ export function options(workDirectory: string, overrides: Partial<LoadOptions> =
     noCleanup: false,
     keepAll: false,
     allowAfterBuildCommands: false,
+    secrets: { providers: ['file', 'env'], allowCommands: false },
+    home: '/home/me',
     ...overrides,
   };
 }

@@ -9,7 +9,9 @@ import type {
   PlannedBase,
   PlannedDockerfile,
   PlannedStep,
+  SecretSpec,
   SquashScope,
+  SshSpec,
 } from '../../src/core/plan.js';
 import { loadPlan } from '../../src/config/load.js';
 import { options, project } from './config-project.js';
@@ -38,11 +40,8 @@ interface Draft {
   /** A step by its index. */
   readonly base: Exclude<PlannedBase, { kind: 'step' }> | { readonly kind: 'step'; readonly of: number };
   readonly throughStage: boolean;
-  readonly secrets: readonly {
-    readonly name: string;
-    readonly type: 'file' | 'env';
-    readonly value: string;
-  }[];
+  readonly secrets: readonly SecretSpec[];
+  readonly ssh: readonly SshSpec[];
   readonly noCache: boolean;
   readonly keep: boolean;
   readonly command: string | undefined;
@@ -80,13 +79,31 @@ const drafts: fc.Arbitrary<readonly Draft[]> = fc
             ...(index === 0 ? [] : [fc.nat(index - 1).map((of) => ({ kind: 'step', of }) as const)]),
           ),
           throughStage: fc.boolean(),
-          secrets: fc.uniqueArray(
+          secrets: fc
+            .uniqueArray(
+              fc.record({
+                name: label.filter((text) => !text.includes('/') && !/^\.{1,2}$/.test(text)),
+                source: fc.oneof(
+                  fc.record({
+                    type: fc.constant('file' as const),
+                    value: path.map((parts) => `/${parts.join('/')}`),
+                  }),
+                  fc.record({ type: fc.constant('env' as const), value: fc.stringMatching(/^[A-Z_]{1,8}$/) }),
+                  fc.record({ type: fc.constant('command' as const), value: filled }),
+                ),
+              }),
+              { maxLength: 2, selector: (secret) => secret.name },
+            )
+            .map((all) => all.map(({ name: of, source }) => ({ name: of, ...source }))),
+          ssh: fc.uniqueArray(
             fc.record({
-              name: label.filter((text) => !text.includes('/')),
-              type: fc.constantFrom('file', 'env'),
-              value,
+              id: fc.stringMatching(/^[a-z.]{1,6}$/),
+              sources: fc.array(
+                path.map((parts) => `/${parts.join('/')}`),
+                { maxLength: 2 },
+              ),
             }),
-            { maxLength: 2, selector: (secret) => secret.name },
+            { maxLength: 2, selector: ({ id }) => id },
           ),
           noCache: fc.boolean(),
           keep: fc.boolean(),
@@ -111,7 +128,8 @@ function written(all: readonly Draft[]): string {
         ),
         cleanup: draft.cleanup,
         ...(draft.squash !== undefined && { squash: draft.squash !== false && { from: draft.squash } }),
-        secrets: new Map(draft.secrets.map(({ name, ...rest }) => [name, rest])),
+        secrets: new Map(draft.secrets.map((secret) => [secret.name, { [secret.type]: secret.value }])),
+        ssh: draft.ssh.map(({ id, sources }) => [id, sources.join(',')].filter(Boolean).join('=')),
         depends_on: draft.needs.map((of) => all[of]?.label),
         no_cache: draft.noCache,
         keep: draft.keep,
@@ -176,7 +194,9 @@ test('a plan written as YAML is the same plan when it is loaded', async () => {
       await writeFile(join(folder, 'build.yml'), written(all));
       for (const [index, draft] of all.entries())
         await writeFile(join(folder, `${String(index)}.df`), dockerfileOf(draft));
-      const { plan } = await loadPlan(options(folder));
+      const { plan } = await loadPlan(
+        options(folder, { secrets: { providers: ['file', 'env'], allowCommands: true } }),
+      );
       expect(
         plan.steps.map((step) => ({
           ...step,
@@ -202,6 +222,7 @@ test('a plan written as YAML is the same plan when it is loaded', async () => {
             base,
             ...plannedAfterBuild(draft),
             secrets: sorted(draft.secrets),
+            ssh: draft.ssh,
             ...(draft.command !== undefined && { command: draft.command }),
             ...(draft.target !== undefined && { target: draft.target }),
             keep: draft.keep,

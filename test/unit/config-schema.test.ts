@@ -14,10 +14,10 @@ test('docs/build.schema.json is what the schema says; HABITUS_UPDATE_SCHEMA=1 wr
 
 test('editors learn every key of a step, and that no other exists', () => {
   const text = JSON.stringify(editorSchema());
-  for (const key of ['name', 'dockerfile', 'context', 'target', 'args', 'no_cache', 'secrets', 'artifacts']) {
+  for (const key of ['name', 'dockerfile', 'context', 'target', 'args', 'no_cache', 'secrets', 'ssh']) {
     expect(text).toContain(`"${key}":`);
   }
-  for (const key of ['cleanup', 'depends_on', 'command', 'after_build_command', 'keep']) {
+  for (const key of ['artifacts', 'cleanup', 'depends_on', 'command', 'after_build_command', 'keep']) {
     expect(text).toContain(`"${key}":`);
   }
   expect(text).toContain('"additionalProperties":false');
@@ -62,7 +62,7 @@ builder:
     noCache: true,
     secrets: [
       { name: 'id_rsa', type: 'file', value: '/home/me/.ssh/id_rsa' },
-      { name: 'token', type: 'env', value: 'TOKEN' },
+      { name: 'token', type: 'env', value: 'HABITUS_TOKEN' },
     ],
     artifacts: [
       { source: '/go/bin/app', destination: '' },
@@ -283,7 +283,7 @@ fourth:
     build.yml:15:7: error: unknown key "timeout" in step "web"
       15 |       timeout: 5
          |       ^~~~~~~
-         = known here: name, context, dockerfile, target, args, no_cache, secrets, artifacts, cleanup, squash, depends_on, command, after_build_command, keep
+         = known here: name, context, dockerfile, target, args, no_cache, secrets, ssh, artifacts, cleanup, squash, depends_on, command, after_build_command, keep
     build.yml:16:7: error: "keep" of step "web" must be true or false, not a list
       16 |       keep: [true]
          |       ^~~~
