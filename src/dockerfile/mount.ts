@@ -6,13 +6,29 @@ import { textOf, type Flag, type Glyph } from './flags.js';
  * the options are no CSV (then no builder takes them).
  */
 export function mountSource(options: Flag): readonly Glyph[] | undefined {
-  let source: readonly Glyph[] | undefined;
-  for (const field of fieldsOf(options) ?? []) {
+  return mountFields(options).findLast(({ name, value }) => name === 'from' && value !== undefined)?.value;
+}
+
+export interface MountField {
+  /** Lower case. */
+  readonly name: string;
+  /** What stands behind the `=`, if there is one. */
+  readonly value: readonly Glyph[] | undefined;
+  /** Whether it stands in the quotes of CSV. */
+  readonly quoted: boolean;
+}
+
+/** In the order of the options; none if they are no CSV. */
+export function mountFields(options: Flag): readonly MountField[] {
+  return (fieldsOf(options) ?? []).map((field) => {
     const equals = field.findIndex((glyph) => glyph.character === '=');
-    if (equals !== -1 && textOf(field.slice(0, equals)).toLowerCase() === 'from')
-      source = field.slice(equals + 1);
-  }
-  return source;
+    const last = field.at(-1);
+    return {
+      name: textOf(equals === -1 ? field : field.slice(0, equals)).toLowerCase(),
+      value: equals === -1 ? undefined : field.slice(equals + 1),
+      quoted: last !== undefined && options[options.indexOf(last) + 1]?.character === '"',
+    };
+  });
 }
 
 function fieldsOf(options: Flag): readonly (readonly Glyph[])[] | undefined {
