@@ -49,6 +49,8 @@ export async function buildImage(
     network,
     limits,
     removeContainers,
+    secrets: new Map(),
+    ssh: step.ssh,
   };
   const onEvent = (event: BuilderEvent): void => {
     report.builder(event, asWritten);

@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream';
 import type { BuildContext } from '../tar/context.js';
 import type { InstructionEvent } from './events.js';
+import type { SshSpec } from './plan.js';
 
 export type Builder = 'classic' | 'buildkit';
 
@@ -14,6 +15,8 @@ export interface EngineInfo {
   readonly store: 'graphdriver' | 'containerd';
   /** The builders this engine offers, the one `auto` means first. */
   readonly builders: readonly Builder[];
+  /** Whether it is reached by a Unix socket: then it most likely runs on this machine. */
+  readonly local: boolean;
 }
 
 /** What a builder says while it works. */
@@ -47,6 +50,10 @@ export interface BuildRequest {
   readonly limits: Limits;
   /** Remove intermediate containers after success (`--rm`); after failure they always go. */
   readonly removeContainers: boolean;
+  /** What `RUN --mount=type=secret` gets, by its `id`; BuildKit only. */
+  readonly secrets: ReadonlyMap<string, Buffer>;
+  /** What `RUN --mount=type=ssh` may use; BuildKit only. */
+  readonly ssh: readonly SshSpec[];
 }
 
 /** The parts of an image's config that matter here; keys as in the Engine API's image inspect. */
@@ -162,6 +169,12 @@ export interface Engine {
   findContainer(name: string): Promise<string | undefined>;
   /** Kill and remove it with its anonymous volumes; no error when it is gone already. */
   removeContainer(id: string): Promise<void>;
+  /**
+   * The address of the engine's host that RUN reaches with this network mode.
+   * @param network as in BuildRequest
+   * @returns IPv4 where there is one; `undefined` where RUN reaches none, or nobody can know it
+   */
+  gateway(network: string, signal: AbortSignal): Promise<string | undefined>;
   /** All image names under a repository prefix, e.g. `127.0.0.1:1/habitus/`; order unspecified. */
   listImageNames(prefix: string): Promise<readonly { readonly name: string; readonly imageId: string }[]>;
   /** Close connections; the object is not used afterwards. */

@@ -9,14 +9,22 @@ import { fileSyncService } from './file-sync.js';
 import { Folder } from './folder.js';
 import { memoryFolder } from './memory-folder.js';
 import { buildQuery, postBuild, unusableContext, type BuildPost } from './post-build.js';
-import { authService, openSession } from './session.js';
+import { secretsService } from './secrets-service.js';
+import { authService, openSession, type SessionService } from './session.js';
+import { sshService } from './ssh-service.js';
+import { sshSources } from './ssh-sources.js';
 
 const DOCKERFILE = 'Dockerfile';
 const TARRED_DOCKERFILE = '.habitus.Dockerfile';
 
+export interface BuildKitConnection extends BuildConnection {
+  /** Of the calling process. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
 /** @throws StepError when the build fails, EngineError when the engine cannot be reached, the signal's reason when aborted */
 export async function buildWithBuildKit(
-  { transport, auth }: BuildConnection,
+  { transport, auth, env }: BuildKitConnection,
   request: BuildRequest,
   onEvent: (event: BuilderEvent) => void,
   signal: AbortSignal,
@@ -47,7 +55,8 @@ export async function buildWithBuildKit(
     unreadable ??= error;
   });
   const output = new BuildKitOutput(onEvent);
-  const session = await openSession(transport, [files, authService(auth)], request.contextKey, signal);
+  const services = [files, authService(auth), ...(await mountServices(request, env))];
+  const session = await openSession(transport, services, request.contextKey, signal);
   try {
     const post = odd === undefined ? fileSyncPost(request) : tarPost(request, signal);
     const query = { ...post.query, version: '2', session: session.id };
@@ -63,6 +72,17 @@ export async function buildWithBuildKit(
   } finally {
     session.close();
   }
+}
+
+/** What serves `RUN --mount=type=secret` and `type=ssh`: only what the request brings. */
+async function mountServices(
+  { secrets, ssh }: BuildRequest,
+  env: BuildKitConnection['env'],
+): Promise<readonly SessionService[]> {
+  return [
+    ...(secrets.size > 0 ? [secretsService(secrets)] : []),
+    ...(ssh.length > 0 ? [sshService(await sshSources(ssh, env))] : []),
+  ];
 }
 
 /** Whether a Dockerfile reads its context is guessed with room to spare: a wrong yes only costs a walk. */

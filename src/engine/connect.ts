@@ -68,6 +68,7 @@ async function introduce(
       ? 'containerd'
       : 'graphdriver',
     builders: sessions ? buildersOf(header(ping.headers['builder-version']), os) : ['classic'],
+    local: address.kind === 'socket' && address.url.startsWith('unix:'),
   };
 }
 

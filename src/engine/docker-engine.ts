@@ -22,11 +22,13 @@ import {
   removeImageWithParents,
   tagImage,
 } from './images.js';
+import { gateway } from './networks.js';
 import type { Transport } from './transport.js';
 
 export class DockerEngine implements Engine {
   readonly #transport: Transport;
   readonly #auth: RegistryAuth;
+  readonly #env: Readonly<Record<string, string | undefined>>;
   readonly archives: ImageArchives;
 
   constructor(
@@ -36,6 +38,7 @@ export class DockerEngine implements Engine {
   ) {
     this.#transport = transport;
     this.#auth = new RegistryAuth(env);
+    this.#env = env;
     this.archives = new EngineArchives(transport, this.#auth);
   }
 
@@ -52,7 +55,7 @@ export class DockerEngine implements Engine {
       case 'buildkit': {
         // gRPC is heavy: loaded by the first build that needs it.
         const { buildWithBuildKit } = await import('./buildkit.js');
-        await buildWithBuildKit(connection, request, onEvent, signal);
+        await buildWithBuildKit({ ...connection, env: this.#env }, request, onEvent, signal);
         break;
       }
     }
@@ -98,6 +101,10 @@ export class DockerEngine implements Engine {
 
   removeContainer(id: string): Promise<void> {
     return removeContainer(this.#transport, id);
+  }
+
+  gateway(network: string, signal: AbortSignal): Promise<string | undefined> {
+    return gateway(this.#transport, network, signal);
   }
 
   listImageNames(prefix: string): ReturnType<Engine['listImageNames']> {

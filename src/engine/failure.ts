@@ -69,6 +69,15 @@ function hintFor(reason: string, exitCode: number | undefined, instruction = '')
 }
 
 const HINTS: readonly (readonly [RegExp, string])[] = [
+  // BuildKit's sentences, of 20.10 and of 28.5.
+  [
+    /secret .+?(?: not found)?: not found$/i,
+    'Name the secret under `secrets` of this step in the build file, as the `id` of the mount calls it.',
+  ],
+  [
+    /no SSH key .* forwarded|this step has no ssh /i,
+    'Name the key or agent under `ssh` of this step in the build file, as the `id` of the mount calls it.',
+  ],
   [
     /exec: .*(?:no such file|not found)/i,
     'The program was not found in the image: is it installed in this stage, and in PATH?',

@@ -1,7 +1,7 @@
 /**
  * The messages and services of a BuildKit session, as far as they are used; field numbers are the public wire format.
- * Sources: https://github.com/moby/buildkit (session/auth, session/filesync, api/services/control),
- * https://github.com/tonistiigi/fsutil (types), https://github.com/grpc/grpc/blob/master/doc/health-checking.md
+ * Sources: https://github.com/moby/buildkit (session/auth, session/filesync, session/secrets, session/sshforward,
+ * api/services/control), https://github.com/tonistiigi/fsutil (types), https://github.com/grpc/grpc/blob/master/doc/health-checking.md
  */
 import {
   fromJSON,
@@ -63,6 +63,27 @@ const SESSION = nested({
   }),
 });
 
+const SECRETS = nested({
+  GetSecretRequest: message({ ID: [1, 'string'] }),
+  GetSecretResponse: message({ data: [1, 'bytes'] }),
+  Secrets: methods({ GetSecret: unary('GetSecretRequest', 'GetSecretResponse') }),
+});
+
+const SSH_FORWARD = nested({
+  BytesMessage: message({ data: [1, 'bytes'] }),
+  CheckAgentRequest: message({ ID: [1, 'string'] }),
+  CheckAgentResponse: message({}),
+  SSH: methods({
+    CheckAgent: unary('CheckAgentRequest', 'CheckAgentResponse'),
+    ForwardAgent: {
+      requestType: 'BytesMessage',
+      requestStream: true,
+      responseType: 'BytesMessage',
+      responseStream: true,
+    },
+  }),
+});
+
 const CONTROL = nested({
   Time: message({ seconds: [1, 'int64'], nanos: [2, 'int32'] }),
   Vertex: message({
@@ -93,7 +114,11 @@ const HEALTH = nested({
 const definitions: PackageDefinition = fromJSON(
   nested({
     fsutil: nested({ types: FSUTIL }),
-    moby: nested({ filesync: nested({ v1: SESSION }), buildkit: nested({ v1: CONTROL }) }),
+    moby: nested({
+      filesync: nested({ v1: SESSION }),
+      buildkit: nested({ v1: CONTROL, secrets: nested({ v1: SECRETS }) }),
+      sshforward: nested({ v1: SSH_FORWARD }),
+    }),
     grpc: nested({ health: nested({ v1: HEALTH }) }),
   }),
   { keepCase: true, longs: String, defaults: true },
@@ -106,6 +131,13 @@ function service(name: string): ServiceDefinition {
 export const Health = service('grpc.health.v1.Health');
 export const Auth = service('moby.filesync.v1.Auth');
 export const FileSync = service('moby.filesync.v1.FileSync');
+export const Secrets = service('moby.buildkit.secrets.v1.Secrets');
+export const Ssh = service('moby.sshforward.v1.SSH');
+
+/** A piece of what an ssh client and its agent say to each other. */
+export interface BytesMessage {
+  readonly data: Buffer;
+}
 
 /** One fsutil packet; which fields count depends on the type. */
 export interface Packet {

@@ -86,6 +86,8 @@ describe.each(engines())('contexts on $name', (testEngine) => {
       network: 'none',
       limits: {},
       removeContainers: true,
+      secrets: new Map(),
+      ssh: [],
     };
     await engine.build(request, (event) => events.push(event), NEVER);
     return tag;

@@ -38,6 +38,8 @@ class Scene {
       network: 'none',
       limits: {},
       removeContainers: true,
+      secrets: new Map(),
+      ssh: [],
       ...more,
     };
   }
@@ -225,6 +227,25 @@ export function describeEngineContract(
 
       it('rejects with status 404 when an absent image gets a name', async () => {
         const error = await failureOf(engine.tagImage(`${PREFIX}/absent:latest`, `${PREFIX}/other:latest`));
+        expect(error).toBeInstanceOf(EngineError);
+        expect((error as EngineError).status).toBe(404);
+      });
+    });
+
+    describe('networks', () => {
+      it('have an address at which RUN reaches the host', async () => {
+        const address = await engine.gateway('default', NEVER);
+        expect(address).toMatch(/^\d+\.\d+\.\d+\.\d+$/);
+        expect(await engine.gateway('bridge', NEVER)).toBe(address);
+        expect(await engine.gateway('host', NEVER)).toBe('127.0.0.1');
+      });
+
+      it('have none where RUN has no network of its own', async () => {
+        expect(await engine.gateway('none', NEVER)).toBeUndefined();
+      });
+
+      it('that do not exist are an error of status 404', async () => {
+        const error = await failureOf(engine.gateway('habitus-contract-absent', NEVER));
         expect(error).toBeInstanceOf(EngineError);
         expect((error as EngineError).status).toBe(404);
       });

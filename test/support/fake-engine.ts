@@ -35,6 +35,7 @@ export class FakeEngine implements Engine {
     apiVersion: '1.51',
     store: 'graphdriver',
     builders: ['buildkit', 'classic'],
+    local: true,
   };
   /** By ID. */
   readonly images = new Map<string, FakeImage>();
@@ -130,6 +131,20 @@ export class FakeEngine implements Engine {
     this.containers.get(id)?.killed.abort(new Error('killed'));
     this.containers.delete(id);
     return Promise.resolve();
+  }
+
+  gateway(network: string): Promise<string | undefined> {
+    switch (network) {
+      case 'default':
+      case 'bridge':
+        return Promise.resolve('172.17.0.1');
+      case 'host':
+        return Promise.resolve('127.0.0.1');
+      case 'none':
+        return Promise.resolve(undefined);
+      default:
+        return Promise.reject(absent(`network ${network}`));
+    }
   }
 
   listImageNames(prefix: string): ReturnType<Engine['listImageNames']> {

@@ -35,6 +35,8 @@ async function prepare() {
         network: 'default',
         limits: {},
         removeContainers: true,
+        secrets: new Map(),
+        ssh: [],
       },
       () => undefined,
       new AbortController().signal,

@@ -24,6 +24,8 @@ const REQUEST: BuildRequest = {
   network: 'default',
   limits: {},
   removeContainers: true,
+  secrets: new Map(),
+  ssh: [],
 };
 
 /** An engine whose builds fail with these errors, one after the other, and then succeed. */
