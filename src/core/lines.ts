@@ -2,7 +2,7 @@
 import { StringDecoder } from 'node:string_decoder';
 
 /** A longer line is passed on in pieces of this many characters. */
-const LONGEST_LINE = 64 * 1024;
+export const LONGEST_LINE = 64 * 1024;
 
 /** Feed it chunks; it calls back for each line, without its line break (`\n` or `\r\n`). Invalid UTF-8 becomes U+FFFD. */
 export class LineSplitter {
