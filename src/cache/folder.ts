@@ -1,0 +1,33 @@
+/** Where this user's Habitus keeps what it remembers between sessions. */
+import { lstat, mkdir } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
+
+export type CacheFolder =
+  | { readonly state: 'on'; /** Absolute; it need not exist. */ readonly path: string }
+  | { readonly state: 'off'; /** One sentence without final period. */ readonly reason: string };
+
+const OTHERS_MAY_WRITE = 0o022;
+
+/**
+ * `$XDG_CACHE_HOME/habitus`, by default `~/.cache/habitus`. A relative `XDG_CACHE_HOME` is to be ignored:
+ * https://specifications.freedesktop.org/basedir-spec/latest/
+ */
+export function cacheFolder(env: Readonly<Record<string, string | undefined>>): CacheFolder {
+  const { XDG_CACHE_HOME: cache = '', HOME: home = '' } = env;
+  if (isAbsolute(cache)) return { state: 'on', path: join(cache, 'habitus') };
+  if (isAbsolute(home)) return { state: 'on', path: join(home, '.cache', 'habitus') };
+  return { state: 'off', reason: 'neither XDG_CACHE_HOME nor HOME names a folder' };
+}
+
+/**
+ * Makes the folder, for its owner only. One that others can write to is refused: what it holds decides which images pass
+ * for built.
+ * @throws what the file system says, or an Error whose message is a sentence without final period
+ */
+export async function makePrivate(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const { mode, uid } = await lstat(folder);
+  if ((mode & OTHERS_MAY_WRITE) !== 0 || uid !== process.getuid?.()) {
+    throw new Error(`others may write to ${folder}`);
+  }
+}

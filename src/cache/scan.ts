@@ -1,0 +1,99 @@
+/**
+ * Lists a folder with all that stat says: the same entries in the same order as `walk` of src/tar, but without waiting.
+ *
+ * Calls that do not wait take half the time of those that do when the system knows the answers already; whoever loops over
+ * them gives way to others now and then.
+ */
+import { lstatSync, readdirSync, readlinkSync, type BigIntStats } from 'node:fs';
+import type { EntryType } from '../tar/context.js';
+import type { IgnoreMatcher } from '../tar/ignore.js';
+import { unreadable } from '../tar/local-file.js';
+import { locate } from '../tar/paths.js';
+
+export interface Scanned {
+  /** Relative, latin1: one character a byte. */
+  readonly path: string;
+  readonly type: Exclude<EntryType, 'hardlink'>;
+  readonly stats: BigIntStats;
+  /** Of a symlink, latin1. */
+  readonly target?: string;
+}
+
+/** A folder that is being listed. */
+interface Frame {
+  readonly folder: string;
+  readonly names: readonly string[];
+  next: number;
+}
+
+/** @throws ContextError naming what cannot be read */
+export function* scan(directory: string, ignore: IgnoreMatcher | undefined): Generator<Scanned> {
+  const stack: Frame[] = [openFrame(directory, '')];
+  /** Ignored folders on the way down that wait for an included child. */
+  const waiting: (Scanned | undefined)[] = [];
+  for (let frame = stack.at(-1); frame; frame = stack.at(-1)) {
+    const name = frame.names[frame.next++];
+    if (name === undefined) {
+      stack.pop();
+      waiting.pop();
+      continue;
+    }
+    const path = frame.folder === '' ? name : `${frame.folder}/${name}`;
+    const ignored = ignore?.ignores(path) ?? false;
+    if (ignored && ignore?.mayContainIncluded(path) !== true) continue;
+    const found = look(directory, path);
+    if (found === undefined || (ignored && found.type !== 'directory')) continue;
+    if (!ignored) {
+      for (const [i, parent] of waiting.entries()) {
+        if (parent) yield parent;
+        waiting[i] = undefined;
+      }
+      yield found;
+    }
+    if (found.type === 'directory') {
+      stack.push(openFrame(directory, path));
+      waiting.push(ignored ? found : undefined);
+    }
+  }
+}
+
+/**
+ * What there is at a path, not following it; `undefined` for a socket, which goes into no context.
+ * @throws ContextError
+ */
+export function look(directory: string, path: string): Scanned | undefined {
+  try {
+    const location = locationOf(directory, path);
+    const stats = lstatSync(location, { bigint: true });
+    const type = typeOf(stats);
+    if (type !== 'symlink') return type && { path, type, stats };
+    return { path, type, stats, target: readlinkSync(location, { encoding: 'latin1' }) };
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+/** Text where that means the same bytes: twice as fast. */
+export function locationOf(directory: string, path: string): string | Buffer {
+  return NOT_ASCII.test(path) ? locate(directory, path) : `${directory}/${path}`;
+}
+
+const NOT_ASCII = /[^\0-\x7f]/;
+
+function openFrame(directory: string, folder: string): Frame {
+  try {
+    const location = folder === '' ? directory : locationOf(directory, folder);
+    return { folder, names: readdirSync(location, { encoding: 'latin1' }).sort(), next: 0 };
+  } catch (error) {
+    throw unreadable(folder === '' ? '.' : folder, error);
+  }
+}
+
+function typeOf(stats: BigIntStats): Scanned['type'] | undefined {
+  if (stats.isFile()) return 'file';
+  if (stats.isDirectory()) return 'directory';
+  if (stats.isSymbolicLink()) return 'symlink';
+  if (stats.isFIFO()) return 'fifo';
+  if (stats.isCharacterDevice()) return 'character';
+  return stats.isBlockDevice() ? 'block' : undefined;
+}
