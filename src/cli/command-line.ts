@@ -1,7 +1,8 @@
 /** What a command line asks for: flags turned into one of the commands. Pure. */
-import type { BuildOptions } from '../core/api.js';
+import type { BuildOptions, SecretOptions } from '../core/api.js';
+import { UsageError } from '../core/errors.js';
 import type { ReporterKind } from '../report/reporter.js';
-import type { FlagName, FlagValues } from './flags.js';
+import type { FlagValues } from './flags.js';
 import { given } from './given.js';
 import { BUILD, SUBCOMMANDS, type Subcommand } from './grammar.js';
 import { readImageCommandLine, type ImageCommandLine } from './image-command-line.js';
@@ -41,6 +42,7 @@ export function readCommandLine(argv: readonly string[]): CommandLine {
   const { flags } = readWords(BUILD, argv);
   if (flags.help === true) return { command: 'help', of: 'build' };
   if (flags.version === true) return { command: 'version' };
+  refuseContradictions(flags);
   return {
     command: flags.print === true ? 'print' : 'build',
     options: buildOptions(flags),
@@ -96,46 +98,68 @@ function buildOptions(flags: FlagValues): BuildOptions {
     forceRemoveImages: flags['force-rmi'],
     noPruneImages: flags['noprune-rmi'],
     allowAfterBuildCommands: flags['after-build-commands'],
+    secrets: secretOptions(flags),
+    secretEnv: flags['secret-env'],
+    proof: flags['no-proof'] === undefined ? undefined : !flags['no-proof'],
+    proofBase: flags['proof-base'],
+    proofFile: flags.proof,
     engine: given({ host: flags.host, certs: flags.certs, tls: flags['use-tls'] }),
   });
 }
 
-const NEEDLESS = ['use-stat', 'os'] as const satisfies readonly FlagName[];
+function secretOptions(flags: FlagValues): SecretOptions {
+  const { 'sec-providers': providers, secrets } = flags;
+  const wanted = providers === undefined || providers.length === 0 ? undefined : providers;
+  return given({
+    binding: flags.binding,
+    port: flags.port,
+    user: flags['user-secret-server'],
+    password: flags['password-secret-server'],
+    allowCommands: flags['allow-secret-commands'],
+    providers: secrets === false ? [] : wanted,
+  });
+}
 
-const UNSERVED = [
-  'secrets',
-  'sec-providers',
-  'port',
-  'binding',
-  'authentication-secret-server',
-  'user-secret-server',
-  'password-secret-server',
-] as const satisfies readonly FlagName[];
+/** @throws {UsageError} */
+function refuseContradictions(flags: FlagValues): void {
+  const contradictions = [
+    [flags['no-proof'] === true && given({ file: flags.proof }).file !== undefined, '--no-proof and --proof'],
+    [flags['no-proof'] === true && flags['proof-base'] === true, '--no-proof and --proof-base'],
+    [
+      flags.secrets === false && flags['allow-secret-commands'] === true,
+      '--secrets=false and --allow-secret-commands',
+    ],
+  ] as const;
+  for (const [given, both] of contradictions) {
+    if (given) throw new UsageError(`${both} contradict each other`, { hint: 'Leave one of them out.' });
+  }
+}
 
+/** Switches that say what is so by itself, and what is of no use any more. */
 function notices(flags: FlagValues): Notice[] {
-  const used = (names: readonly FlagName[]): readonly string[] =>
-    names.filter((name) => flags[name] !== undefined).map((name) => `--${name}`);
-  const needless = used(NEEDLESS);
-  const unserved = used(UNSERVED);
-  const has = (names: readonly string[]): string => (names.length === 1 ? 'has' : 'have');
-  return [
-    ...(needless.length === 0
-      ? []
-      : [
-          {
-            level: 'info',
-            message: `${and(needless)} ${needless.length === 1 ? 'is' : 'are'} no longer needed`,
-          } as const,
-        ]),
-    ...(unserved.length === 0
-      ? []
-      : [
-          {
-            level: 'warning',
-            message: `${and(unserved)} ${has(unserved)} no effect: secrets are not served yet`,
-          } as const,
-        ]),
+  const authentication = flags['authentication-secret-server'];
+  const needless = [
+    ...(flags.secrets === true ? ['--secrets'] : []),
+    ...(authentication === true ? ['--authentication-secret-server'] : []),
+    ...(flags['use-stat'] === undefined ? [] : ['--use-stat']),
+    ...(flags.os === undefined ? [] : ['--os']),
   ];
+  const are = needless.length === 1 ? 'is' : 'are';
+  return [
+    ...(needless.length === 0 ? [] : [notice('info', `${and(needless)} ${are} no longer needed`)]),
+    ...(authentication === false
+      ? [
+          notice(
+            'warning',
+            '--authentication-secret-server=false has no effect: secrets are never served without credentials',
+          ),
+        ]
+      : []),
+  ];
+}
+
+function notice(level: Notice['level'], message: string): Notice {
+  return { level, message };
 }
 
 function and(words: readonly string[]): string {

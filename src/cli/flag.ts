@@ -2,7 +2,7 @@
 import { UsageError } from '../core/errors.js';
 import { boolean, keyValue, type Kind } from './values.js';
 
-export type Group = 'build' | 'manner' | 'keep' | 'show' | 'engine' | 'other';
+export type Group = 'build' | 'manner' | 'secrets' | 'keep' | 'show' | 'engine' | 'other';
 
 export interface Flag<T> {
   readonly group: Group;
@@ -58,6 +58,7 @@ export function pairs(description: Description): Flag<Readonly<Record<string, st
 
 function read<T>(name: string, text: string, kind: Kind<T>): T {
   const value = kind.parse(text);
-  if (value === undefined) throw new UsageError(`${name} takes ${kind.takes}, not ${JSON.stringify(text)}`);
-  return value;
+  if (value !== undefined) return value;
+  const given = kind.confidential === true ? 'what was given' : JSON.stringify(text);
+  throw new UsageError(`${name} takes ${kind.takes}, not ${given}`);
 }

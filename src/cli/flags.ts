@@ -1,10 +1,21 @@
 /** Every flag of the program, in the order of the help text. */
 import { many, pairs, single, toggle, type Flag, type Group } from './flag.js';
-import { anyText, bytes, cpuList, oneOf, wholeNumber } from './values.js';
+import {
+  anyText,
+  bytes,
+  cpuList,
+  oneOf,
+  port,
+  providers,
+  userName,
+  variableName,
+  wholeNumber,
+} from './values.js';
 
 export const GROUPS = {
   build: 'What to build:',
   manner: 'How to build:',
+  secrets: 'Secrets:',
   keep: 'What stays:',
   show: 'What is shown:',
   engine: 'The engine:',
@@ -57,6 +68,39 @@ export const FLAGS = {
   }),
   'docker-cpu-shares': single('N', wholeNumber(0), { group: 'manner', help: 'relative CPU weight of RUN' }),
 
+  secrets: toggle({ group: 'secrets', help: 'serve those that steps declare (default: true)' }),
+  'sec-providers': single('LIST', providers, {
+    group: 'secrets',
+    help: 'types of secrets that are read (default: file,env)',
+  }),
+  'allow-secret-commands': toggle({
+    group: 'secrets',
+    help: 'allow secrets that a command on this machine prints',
+  }),
+  'secret-env': many('NAME', variableName, {
+    group: 'secrets',
+    help: 'variable whose value counts as secret; repeatable',
+  }),
+  binding: single('ADDRESS', anyText, {
+    group: 'secrets',
+    help: 'address of the service (default: one RUN reaches)',
+  }),
+  port: single('N', port, { group: 'secrets', help: 'its port (default: any free one)' }),
+  'user-secret-server': single('NAME', userName, {
+    group: 'secrets',
+    help: 'its user (default: another for each step)',
+  }),
+  'password-secret-server': single('WORD', anyText, {
+    group: 'secrets',
+    help: 'its password (default: another for each step)',
+  }),
+  proof: single('FILE', anyText, {
+    group: 'secrets',
+    help: 'write what the proof has searched and found, as JSON',
+  }),
+  'no-proof': toggle({ group: 'secrets', help: 'do not search what stays for secrets' }),
+  'proof-base': toggle({ group: 'secrets', help: 'search the base layers as well' }),
+
   'keep-all': toggle({ group: 'keep', help: 'keep every image, also those only steps use' }),
   'keep-artifacts': toggle({ group: 'keep', help: 'leave the artifacts in the work directory' }),
   rm: toggle({ group: 'keep', help: 'remove the containers of RUN (default: true)' }),
@@ -90,13 +134,7 @@ export const FLAGS = {
   certs: single('DIR', anyText, { group: 'engine', help: 'folder of TLS certificates, as DOCKER_CERT_PATH' }),
   'use-tls': toggle({ group: 'engine', help: 'speak TLS and check it, as DOCKER_TLS_VERIFY' }),
 
-  secrets: toggle({ group: 'other', help: 'serve secrets: not served yet' }),
-  'sec-providers': single('LIST', anyText, { group: 'other', help: 'providers of secrets: not served yet' }),
-  port: single('N', wholeNumber(0), { group: 'other', help: 'port of the secrets service: not served yet' }),
-  binding: single('ADDRESS', anyText, { group: 'other', help: 'address of the same: not served yet' }),
-  'authentication-secret-server': toggle({ group: 'other', help: 'basic auth of the same: not served yet' }),
-  'user-secret-server': single('NAME', anyText, { group: 'other', help: 'its user: not served yet' }),
-  'password-secret-server': single('WORD', anyText, { group: 'other', help: 'its password: not served yet' }),
+  'authentication-secret-server': toggle({ group: 'other', help: 'no longer needed: always on' }),
   'use-stat': toggle({ group: 'other', help: 'no longer needed' }),
   os: single('NAME', anyText, { group: 'other', help: 'no longer needed' }),
 } as const;

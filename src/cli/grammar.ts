@@ -1,7 +1,7 @@
 /** The grammars of the program's commands: their words, and how each is described in its help text. */
 import type { Flag, Group } from './flag.js';
 import { FLAGS, GROUPS } from './flags.js';
-import { CHECK_FLAGS, SQUASH_FLAGS } from './image-flags.js';
+import { CHECK_FLAGS, PROVE_FLAGS, SQUASH_FLAGS } from './image-flags.js';
 
 export type Flags = Readonly<Record<string, Flag<unknown>>>;
 
@@ -41,6 +41,7 @@ a file is wrong, 3 when no engine answers, 130 or 143 when stopped by a signal.
 Other commands, each with a --help of its own:
   habitus squash IMAGE             make one layer of an image's layers
   habitus check-image IMAGE        compute every digest and size of an image anew
+  habitus prove IMAGE              search an image for secrets
 
 Examples:
   habitus                          build everything in the current directory
@@ -99,6 +100,28 @@ Examples:
 `,
 };
 
+export const PROVE: Grammar<typeof PROVE_FLAGS> = {
+  name: 'habitus prove',
+  usage: 'IMAGE --secret SOURCE [--base BASE] [--proof FILE]',
+  description:
+    'Searches all layers, the config and the history of an image for the values of secrets, in many encodings, also inside archives.',
+  groups: { ...GROUPS, build: 'What to prove:' },
+  flags: PROVE_FLAGS,
+  operand: 'IMAGE',
+  notes: `${IMAGE_NOTE}
+
+Values are read from the environment or a file, and shown nowhere.
+Exit status: 0 when nothing was found, 1 when something was, 2 when the command line, a
+secret or the image is missing or wrong, 3 when no engine answers, 130 or 143 when
+stopped by a signal.
+
+Examples:
+  habitus prove app --secret env:NPM_TOKEN
+  habitus prove ./app.tar --secret file:$HOME/.ssh/id_ed25519 --json
+  habitus prove app --base debian:12 --secret env:NPM_TOKEN --proof proof.json
+`,
+};
+
 /** By the first word of the command line; without one of these it is a build. */
-export const SUBCOMMANDS = { squash: SQUASH, 'check-image': CHECK_IMAGE } as const;
+export const SUBCOMMANDS = { squash: SQUASH, 'check-image': CHECK_IMAGE, prove: PROVE } as const;
 export type Subcommand = keyof typeof SUBCOMMANDS;

@@ -1,15 +1,16 @@
-/** What the command lines of `squash` and `check-image` ask for. Pure. */
-import type { CheckImageOptions, SquashOptions } from '../core/image-api.js';
+/** What the command lines of the commands on single images ask for. Pure. */
+import type { CheckImageOptions, ProveOptions, SquashOptions } from '../core/image-api.js';
 import { UsageError } from '../core/errors.js';
 import type { CommandLine, Display } from './command-line.js';
 import { given } from './given.js';
-import { CHECK_IMAGE, SQUASH, type Grammar, type Subcommand, type ValuesOf } from './grammar.js';
+import { CHECK_IMAGE, PROVE, SQUASH, type Grammar, type Subcommand, type ValuesOf } from './grammar.js';
 import type { CHECK_FLAGS } from './image-flags.js';
 import { readWords } from './program.js';
 
 export type ImageCommandLine =
   | { readonly command: 'squash'; readonly options: SquashOptions; readonly display: ImageDisplay }
-  | { readonly command: 'check-image'; readonly options: CheckImageOptions; readonly display: ImageDisplay };
+  | { readonly command: 'check-image'; readonly options: CheckImageOptions; readonly display: ImageDisplay }
+  | { readonly command: 'prove'; readonly options: ProveOptions; readonly display: ImageDisplay };
 
 export type ImageDisplay = Pick<Display, 'progress' | 'pretty' | 'json' | 'logLevel'>;
 
@@ -39,6 +40,25 @@ export function readImageCommandLine(command: Subcommand, argv: readonly string[
       return {
         command,
         options: { image: required(CHECK_IMAGE, operand), engine: engineOf(flags) },
+        display: displayOf(flags),
+      };
+    }
+    case 'prove': {
+      const { flags, operand } = readWords(PROVE, argv);
+      if (flags.help === true) return { command: 'help', of: command };
+      const image = required(PROVE, operand);
+      if (flags.secret === undefined)
+        throw new UsageError('it is not said which secrets to search for', {
+          hint: 'Name each with --secret env:NAME or --secret file:PATH.',
+        });
+      return {
+        command,
+        options: {
+          image,
+          secrets: flags.secret,
+          ...given({ base: flags.base, proofFile: flags.proof }),
+          engine: engineOf(flags),
+        },
         display: displayOf(flags),
       };
     }

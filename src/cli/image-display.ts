@@ -15,6 +15,7 @@ const WORDS = {
   load: ['loading into', 'loaded into'],
   write: ['writing', 'written:'],
   check: ['checking', 'checked'],
+  search: ['searching', 'searched'],
 } as const satisfies Record<ImagePhase, readonly [doing: string, done: string]>;
 
 /** A log should tell of a phase that takes long. */

@@ -1,7 +1,7 @@
 /** The flags of the commands on single images. */
 import { many, single } from './flag.js';
 import { FLAGS } from './flags.js';
-import { anyText } from './values.js';
+import { anyText, secretSource } from './values.js';
 
 const { progress, pretty, json, help, host, certs, 'use-tls': useTls } = FLAGS;
 const logLevel = { ...FLAGS['log-level'], help: 'debug shows the stack of an error that nobody expected' };
@@ -24,6 +24,20 @@ export const SQUASH_FLAGS = {
     short: 'o',
     help: 'write an archive and leave the engine as it is; - for standard output',
   }),
+  ...SHOWN,
+  ...ENGINE,
+} as const;
+
+export const PROVE_FLAGS = {
+  secret: many('SOURCE', secretSource, {
+    group: 'build',
+    help: 'env:NAME or file:PATH, what to search for; repeatable',
+  }),
+  base: single('BASE', anyText, {
+    group: 'build',
+    help: 'what is not searched: a base image (also a tar), or a number of layers (default: all is searched)',
+  }),
+  proof: single('FILE', anyText, { group: 'build', help: 'write what was searched and found, as JSON' }),
   ...SHOWN,
   ...ENGINE,
 } as const;

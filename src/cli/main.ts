@@ -56,5 +56,9 @@ async function run(line: CommandLine, appearance: Appearance, world: World): Pro
       const { runCheckImageCommand } = await import('./check-image.js');
       return await runCheckImageCommand(line, appearance, world);
     }
+    case 'prove': {
+      const { runProveCommand } = await import('./prove.js');
+      return await runProveCommand(line, appearance, world);
+    }
   }
 }

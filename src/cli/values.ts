@@ -1,8 +1,11 @@
 /** What the values of flags may look like. Each parser gives `undefined` for text that is none of its kind. */
+import type { ProveSecret } from '../core/image-api.js';
 
 export interface Kind<T> {
   /** What it takes, to follow `takes`, e.g. `a whole number from 1`. */
   readonly takes: string;
+  /** What is given by mistake may be a secret: messages do not repeat it. */
+  readonly confidential?: true;
   parse(text: string): T | undefined;
 }
 
@@ -34,6 +37,49 @@ export function wholeNumber(least: number): Kind<number> {
     },
   };
 }
+
+export const port: Kind<number> = {
+  takes: 'a port from 0 to 65535',
+  parse: (text) => (/^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined),
+};
+
+export type SecretProvider = 'file' | 'env';
+
+/** Of Basic authentication, https://www.rfc-editor.org/rfc/rfc7617 */
+export const userName: Kind<string> = {
+  takes: 'a name without ":"',
+  confidential: true,
+  parse: (text) => (text.includes(':') ? undefined : text),
+};
+
+/** As the original took them; none where the text is empty. */
+export const providers: Kind<readonly SecretProvider[]> = {
+  takes: 'file, env, or both with a comma between',
+  parse(text) {
+    const words = text.split(',').map((word) => word.trim());
+    if (text.trim() === '') return [];
+    const known = words.filter((word): word is SecretProvider => word === 'file' || word === 'env');
+    return known.length === words.length ? known : undefined;
+  },
+};
+
+/** A shell that sees `$` in front of it puts the value in its place. */
+export const variableName: Kind<string> = {
+  takes: 'the name of a variable',
+  confidential: true,
+  parse: (text) => (/^[A-Za-z_]\w*$/.test(text) ? text : undefined),
+};
+
+export const secretSource: Kind<ProveSecret> = {
+  takes: 'env:NAME or file:PATH',
+  confidential: true,
+  parse(text) {
+    const [, type, where = ''] = /^(env|file):(.+)$/s.exec(text) ?? [];
+    if (type === 'file') return { name: text, source: { file: where } };
+    if (type === undefined || variableName.parse(where) === undefined) return undefined;
+    return { name: text, source: { env: where } };
+  },
+};
 
 const UNITS = 'bkmgt';
 

@@ -2,7 +2,7 @@
 import type { Writable } from 'node:stream';
 import type { Build } from '../core/api.js';
 import { UsageError } from '../core/errors.js';
-import type { CheckImage, Squash } from '../core/image-api.js';
+import type { CheckImage, Prove, Squash } from '../core/image-api.js';
 import type { Output } from '../report/reporter.js';
 
 /** Standard output or standard error. */
@@ -35,6 +35,7 @@ export interface Library {
   readonly build: Build;
   readonly squash: Squash;
   readonly checkImage: CheckImage;
+  readonly prove: Prove;
 }
 
 export function processWorld(): World {

@@ -17,13 +17,12 @@ export interface EngineAddress {
 export interface SecretOptions {
   /** The address that the service listens at; default: the one by which build containers reach this machine. */
   readonly binding?: string;
-  /** Default, and 0: any free one. */
+  /** Default: any free one, but 8080 for a Dockerfile that has no ARG `habitus_port`. */
   readonly port?: number;
-  /** Default: throw-away credentials for each step. */
+  /** Without ":". Default: another for each step; with `password` it is `habitus`. */
   readonly user?: string;
+  /** Default: another for each step, worthless after it. */
   readonly password?: string;
-  /** Ask for user and password also where a Dockerfile declares no build args for them; default false. */
-  readonly authentication?: boolean;
   /** Allow secrets that a command on this machine prints. */
   readonly allowCommands?: boolean;
   /** Types of secrets that may be read beside commands; default both, and none with an empty list. */

@@ -1,4 +1,4 @@
-/** What the package offers for single images: squashing and checking them, and the progress they tell. */
+/** What the package offers for single images: squashing, checking and searching them, and the progress they tell. */
 import type { Writable } from 'node:stream';
 import type { EngineAddress } from './api.js';
 
@@ -79,8 +79,59 @@ export interface CheckedLayer {
   readonly entries?: number;
 }
 
-/** `look`: which images a file holds; `read`: its layers; `merge`: the new layer's digest. */
-export type ImagePhase = 'look' | 'read' | 'merge' | 'load' | 'write' | 'check';
+export interface ProveOptions {
+  /** As in SquashOptions. */
+  readonly image: string;
+  /** At least one. */
+  readonly secrets: readonly ProveSecret[];
+  /** What is not searched, as in SquashOptions' `from`. Default: everything is searched. */
+  readonly base?: string | number;
+  /** Write the result to this file, as JSON. */
+  readonly proofFile?: string;
+  readonly engine?: EngineAddress;
+  readonly emit?: EmitImageEvent;
+  readonly signal?: AbortSignal;
+}
+
+export interface ProveSecret {
+  /** What the result calls it. */
+  readonly name: string;
+  /** A variable of the process, or a file, relative to the current directory. */
+  readonly source: { readonly env: string } | { readonly file: string };
+}
+
+export interface ProveResult {
+  /** Nothing was found. */
+  readonly clean: boolean;
+  readonly findings: readonly Finding[];
+  /** Names of secrets that are too short to be told from chance. */
+  readonly unproven: readonly string[];
+  /** diff IDs of the layers searched, base first. */
+  readonly layers: readonly string[];
+  /** What was not looked into, and why: sentences without a final period. */
+  readonly limits: readonly string[];
+  /** Unpacked bytes searched, those inside archives included. */
+  readonly bytes: number;
+}
+
+/** A secret in an image; its value is never told. */
+export interface Finding {
+  /** Its name. */
+  readonly secret: string;
+  /** As what it is there, e.g. `raw` or `base64`. */
+  readonly encoding: string;
+  /** Where: `file`, `history`, `label`, … */
+  readonly kind: string;
+  /** diff ID. */
+  readonly layer?: string;
+  /** Of the history, by which the layer came to be. */
+  readonly instruction?: string;
+  /** From the outermost: a path in the layer, then a path in that archive, …; or a key of the config. */
+  readonly path: readonly string[];
+}
+
+/** `look`: which images a file holds; `read`: its layers; `merge`: the new layer's digest; `search`: for secrets. */
+export type ImagePhase = 'look' | 'read' | 'merge' | 'load' | 'write' | 'check' | 'search';
 
 /** Plain data; `at` is in milliseconds since the epoch. */
 export type ImageEvent =
@@ -116,3 +167,9 @@ export type Squash = (options: SquashOptions) => Promise<SquashResult>;
  * Rejects with UsageError (no such image or file), EngineError, or the signal's reason.
  */
 export type CheckImage = (options: CheckImageOptions) => Promise<ImageCheck>;
+
+/**
+ * Search an image or archive for secrets. What is found is in the result.
+ * Rejects with UsageError (no such image, file or secret), EngineError, or the signal's reason.
+ */
+export type Prove = (options: ProveOptions) => Promise<ProveResult>;

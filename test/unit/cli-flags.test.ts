@@ -130,7 +130,7 @@ describe('the command line', () => {
   test('without flags asks for a build with every default left to the library', () => {
     expect(read()).toEqual({
       command: 'build',
-      options: { limits: {}, engine: {} },
+      options: { limits: {}, secrets: {}, engine: {} },
       display: {
         progress: 'auto',
         pretty: true,
@@ -148,7 +148,8 @@ describe('the command line', () => {
       '-d app -f x.yml -step api --step web -env A=1=2 -env B= -allow-unset-env -build V=3 -uid 7 -j 4 -keep-going ' +
       '-builder classic -no-cache -no-cleanup -keep-build-cache -after-build-commands -network host -docker-memory 512m ' +
       '-docker-cpuset-cpus 0-3,6 -docker-cpu-shares 512 -keep-all -keep-artifacts --rm=false -force-rm -force-rmi ' +
-      '-noprune-rmi -host tcp://10.0.0.2:2376 -certs /certs -use-tls';
+      '-noprune-rmi -sec-providers env,file -allow-secret-commands -secret-env A -secret-env B -binding 10.0.0.1 -port 0 ' +
+      '-user-secret-server me -password-secret-server a=b -proof p.json -no-proof=f -proof-base -host tcp://10.0.0.2:2376 -certs /certs -use-tls';
     expect(read(...argv.split(' ')).options).toEqual({
       workDirectory: 'app',
       file: 'x.yml',
@@ -171,6 +172,18 @@ describe('the command line', () => {
       removeContainers: false,
       forceRemoveImages: true,
       noPruneImages: true,
+      secrets: {
+        providers: ['env', 'file'],
+        allowCommands: true,
+        binding: '10.0.0.1',
+        port: 0,
+        user: 'me',
+        password: 'a=b',
+      },
+      secretEnv: ['A', 'B'],
+      proof: true,
+      proofFile: 'p.json',
+      proofBase: true,
       engine: { host: 'tcp://10.0.0.2:2376', certs: '/certs', tls: true },
     });
   });
@@ -205,7 +218,11 @@ describe('the command line', () => {
   });
 
   test('takes an empty value as none, as CI jobs with unset variables write it', () => {
-    expect(read('-uid=', '-host', '').options).toEqual({ limits: {}, engine: {} });
+    expect(read('-uid=', '-host', '').options).toEqual({
+      limits: {},
+      secrets: {},
+      engine: {},
+    });
   });
 
   test('takes keys that JavaScript has a meaning for', () => {
@@ -225,13 +242,42 @@ describe('the command line', () => {
     expect(readCommandLine(['--print']).command).toBe('print');
   });
 
-  test('says once which flags are no longer needed and which have no effect yet', () => {
-    const { notices } = read('-use-stat', '-os', 'alpine', '-os', 'debian', '-secrets', '-port=8080').display;
-    expect(notices).toEqual([
-      { level: 'info', message: '--use-stat and --os are no longer needed' },
-      { level: 'warning', message: '--secrets and --port have no effect: secrets are not served yet' },
-    ]);
+  test('says once which flags are no longer needed', () => {
+    const argv = ['-use-stat', '-os', 'alpine', '-os', 'debian', '-secrets', '-authentication-secret-server'];
+    expect(read(...argv)).toMatchObject({
+      options: { secrets: {} },
+      display: {
+        notices: [
+          {
+            level: 'info',
+            message: '--secrets, --authentication-secret-server, --use-stat and --os are no longer needed',
+          },
+        ],
+      },
+    });
     expect(read('-os=x').display.notices).toEqual([{ level: 'info', message: '--os is no longer needed' }]);
+  });
+
+  test('says that secrets are not served without credentials', () => {
+    expect(read('-authentication-secret-server=false').display.notices).toEqual([
+      {
+        level: 'warning',
+        message:
+          '--authentication-secret-server=false has no effect: secrets are never served without credentials',
+      },
+    ]);
+  });
+
+  test('--secrets=false allows no type of secret, an empty list of types says nothing', () => {
+    expect(read('-secrets=false').options.secrets).toEqual({ providers: [] });
+    expect(read('-secrets=false', '-sec-providers=file').options.secrets).toEqual({ providers: [] });
+    expect(read('-sec-providers=').options.secrets).toEqual({});
+    expect(read('-sec-providers', ' file , env').options.secrets).toEqual({ providers: ['file', 'env'] });
+  });
+
+  test('--no-proof goes without a proof', () => {
+    expect(read('--no-proof', '--proof=').options).toMatchObject({ proof: false });
+    expect(read().options).not.toHaveProperty('proof');
   });
 });
 
@@ -255,6 +301,22 @@ describe('errors of the command line', () => {
       '--docker-memory takes bytes, or a number with the unit b, k, m or g, such as 512m, not "lots"',
     ],
     [['-docker-cpuset-cpus', '0-'], '--docker-cpuset-cpus takes CPU numbers such as 0-3 or 0,2, not "0-"'],
+    [['-port', '65536'], '--port takes a port from 0 to 65535, not "65536"'],
+    [
+      ['-sec-providers', 'vault'],
+      '--sec-providers takes file, env, or both with a comma between, not "vault"',
+    ],
+    [['-secret-env', 'npm_a8=x'], '--secret-env takes the name of a variable, not what was given'],
+    [['-user-secret-server', 'me:pw'], '--user-secret-server takes a name without ":", not what was given'],
+    [['--no-proof', '--proof', 'x'], '--no-proof and --proof contradict each other\nLeave one of them out.'],
+    [
+      ['--no-proof', '--proof-base'],
+      '--no-proof and --proof-base contradict each other\nLeave one of them out.',
+    ],
+    [
+      ['--secrets=false', '--allow-secret-commands'],
+      '--secrets=false and --allow-secret-commands contradict each other\nLeave one of them out.',
+    ],
     [['-d'], '-d needs a value\nWrite -d DIR, or -d=DIR.'],
     [['-uid', '-no-cache'], '-uid needs a value, but the flag -no-cache follows\nWrite -uid ID, or -uid=ID.'],
     [

@@ -56,7 +56,7 @@ function fakeWorld(build: Build, env: Record<string, string> = {}) {
     onCrash: (listener) => crashes.push(listener),
     exit: (code) => exits.push(code),
     openStdout: () => new PassThrough(),
-    loadLibrary: () => Promise.resolve({ build, squash: unasked, checkImage: unasked }),
+    loadLibrary: () => Promise.resolve({ build, squash: unasked, checkImage: unasked, prove: unasked }),
   };
   return {
     world,

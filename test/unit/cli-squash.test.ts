@@ -33,7 +33,7 @@ async function put(name: string, bytes: Buffer = archive(image, 'docker28')): Pr
 }
 
 describe('the command line', () => {
-  test.each(['squash', 'check-image'])('of %s has a help text of its own', async (command) => {
+  test.each(['squash', 'check-image', 'prove'])('of %s has a help text of its own', async (command) => {
     const { code, out } = await run([command, '--help']);
     expect(code).toBe(0);
     expect(out).toMatch(new RegExp(`^Usage: habitus ${command} IMAGE `));
