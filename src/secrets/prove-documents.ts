@@ -1,0 +1,143 @@
+/** Searches the documents of an image: its config, told by what it says, and all others. */
+import { isObject } from '../image/documents.js';
+import type { Needle } from './encodings.js';
+import type { Match, Matcher } from './matcher.js';
+import { maskText } from './search-mask.js';
+
+/** Where in an image, outside its layers. Texts are masked. */
+export type DocumentPlace =
+  | { readonly kind: 'env'; readonly variable: string }
+  | { readonly kind: 'label'; readonly label: string }
+  /** `instruction` as the image's history tells it. */
+  | { readonly kind: 'history'; readonly instruction: string }
+  /** `key` as in JavaScript, e.g. `config.Cmd[2]`; empty: somewhere in its bytes. */
+  | { readonly kind: 'config'; readonly key: string }
+  | { readonly kind: 'name'; readonly name: string }
+  /** Another document of the archive, e.g. BuildKit's provenance. */
+  | { readonly kind: 'document'; readonly path: string };
+
+export interface DocumentFinding {
+  readonly secret: string;
+  readonly encoding: string;
+  readonly place: DocumentPlace;
+}
+
+interface Text {
+  readonly keys: readonly (string | number)[];
+  readonly text: string;
+}
+
+/** One finding for each secret, encoding and place. */
+export class DocumentSearch {
+  readonly #matcher: Matcher;
+  readonly #findings = new Map<string, DocumentFinding>();
+  /** Found outside other documents: those mostly repeat the config. */
+  readonly #known = new Set<string>();
+
+  constructor(matcher: Matcher) {
+    this.#matcher = matcher;
+  }
+
+  get findings(): readonly DocumentFinding[] {
+    return [...this.#findings.values()];
+  }
+
+  name(name: string): void {
+    for (const { needle } of this.#find(name)) this.#add(needle, { kind: 'name', name: this.#mask(name) });
+  }
+
+  /** Every string in it, keys too, and then its bytes for what no string shows. */
+  config(bytes: Buffer): void {
+    const config = parsed(bytes);
+    for (const text of texts(config)) {
+      for (const { needle } of this.#find(text.text)) this.#add(needle, this.#placeOf(text, config));
+    }
+    for (const { needle } of this.#matcher.find(bytes)) {
+      if (!this.#known.has(needle.secret)) this.#add(needle, { kind: 'config', key: '' });
+    }
+  }
+
+  /** To be called last: what the config has, too, is not told again. */
+  document(path: string, bytes: Buffer): void {
+    const matches: Match[] = [...this.#matcher.find(bytes)];
+    for (const { text } of texts(parsed(bytes))) matches.push(...this.#find(text));
+    for (const { needle } of matches) {
+      if (!this.#known.has(needle.secret)) this.#insert(needle, { kind: 'document', path: this.#mask(path) });
+    }
+  }
+
+  #find(text: string): readonly Match[] {
+    return this.#matcher.find(Buffer.from(text));
+  }
+
+  #mask(text: string): string {
+    return maskText(text, this.#matcher);
+  }
+
+  #add(needle: Needle, place: DocumentPlace): void {
+    this.#known.add(needle.secret);
+    this.#insert(needle, place);
+  }
+
+  #insert({ secret, encoding }: Needle, place: DocumentPlace): void {
+    const key = JSON.stringify([secret, encoding, place]);
+    if (!this.#findings.has(key)) this.#findings.set(key, { secret, encoding, place });
+  }
+
+  #placeOf({ keys, text }: Text, config: unknown): DocumentPlace {
+    const [first, second, third] = keys;
+    if (first === 'history' && typeof second === 'number') {
+      return { kind: 'history', instruction: this.#mask(instructionAt(config, second)) };
+    }
+    if (first === 'config' || first === 'container_config') {
+      if (second === 'Labels' && typeof third === 'string')
+        return { kind: 'label', label: this.#mask(third) };
+      if (second === 'Env') return { kind: 'env', variable: this.#mask(/^[^=]*/.exec(text)?.[0] ?? '') };
+    }
+    const path = keys.map((key) => (typeof key === 'number' ? `[${key}]` : `.${key}`)).join('');
+    return { kind: 'config', key: this.#mask(path.slice(1)) };
+  }
+}
+
+function instructionAt(config: unknown, index: number): string {
+  const history: unknown = isObject(config) ? config['history'] : undefined;
+  const entry: unknown = Array.isArray(history) ? history[index] : undefined;
+  const createdBy = isObject(entry) ? entry['created_by'] : undefined;
+  return typeof createdBy === 'string' ? createdBy : '';
+}
+
+/** `undefined` for what is not JSON. */
+function parsed(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString()) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+/** All strings of a JSON value, keys included; without recursion, since documents may be hostile. */
+function* texts(root: unknown): Generator<Text> {
+  const open: { readonly keys: Text['keys']; readonly value: unknown }[] = [{ keys: [], value: root }];
+  for (let item = open.pop(); item !== undefined; item = open.pop()) {
+    const { keys, value } = item;
+    if (typeof value === 'string') yield { keys, text: value };
+    else if (Array.isArray(value)) {
+      for (const [index, child] of value.entries()) open.push({ keys: [...keys, index], value: child });
+    } else if (isObject(value)) {
+      for (const [key, child] of Object.entries(value)) {
+        yield { keys: [...keys, key], text: key };
+        open.push({ keys: [...keys, key], value: child });
+      }
+    }
+  }
+}
+
+/** The instruction of each layer, base first, as the history tells it; `undefined` where it does not. */
+export function instructionsOf(config: Buffer): readonly (string | undefined)[] {
+  const value = parsed(config);
+  const history: unknown = isObject(value) ? value['history'] : undefined;
+  const entries = Array.isArray(history) ? history.filter(isObject) : [];
+  return entries
+    .filter((entry) => entry['empty_layer'] !== true)
+    .map(({ created_by: text }) => (typeof text === 'string' ? text : undefined));
+}
