@@ -1,6 +1,7 @@
-/** The package: `build` for whole build files, `squash` and `checkImage` for single images. */
+/** The package: `build` for whole build files, `squash`, `checkImage` and `prove` for single images. */
 import { availableParallelism } from 'node:os';
 import { loadPlan } from './config/load.js';
+import { refuseSecretValues } from './config/secret-values.js';
 import { readImageInput, readNewName, readStays } from './config/image-words.js';
 import { planOptions } from './config/options.js';
 import { renderDiagnosticLine } from './config/render.js';
@@ -9,11 +10,24 @@ import { runBuild } from './core/build.js';
 import { checkPlan, chooseBuilder } from './core/check.js';
 import { checkOne } from './core/check-image.js';
 import type { Emit } from './core/events.js';
-import type { CheckImageOptions, ImageCheck, SquashOptions, SquashResult } from './core/image-api.js';
+import type {
+  CheckImageOptions,
+  ImageCheck,
+  ProveOptions,
+  ProveResult,
+  SquashOptions,
+  SquashResult,
+} from './core/image-api.js';
 import type { Connect } from './core/image-input.js';
 import type { Engine } from './core/ports.js';
 import { squashOne } from './core/squash-one.js';
+import type { Plan } from './core/plan.js';
 import { connect } from './engine/connect.js';
+import { checkSsh } from './engine/ssh-sources.js';
+import { forBuild, openSecrets, type ReadSecrets } from './secrets/build-secrets.js';
+import { proveOne, readNamedSecrets } from './secrets/prove-one.js';
+import { writeReport } from './secrets/report-file.js';
+import { packageVersion } from './version.js';
 
 export type { BuildOptions, BuildResult, EngineAddress, Logger, StepResult } from './core/api.js';
 export type {
@@ -23,13 +37,18 @@ export type {
   EmitImageEvent,
   ImageCheck,
   ImageEvent,
+  Finding,
   ImagePhase,
+  ProveOptions,
+  ProveResult,
+  ProveSecret,
   SquashOptions,
   SquashResult,
 } from './core/image-api.js';
 export { EngineError, HabitusError, ImageCommandError, StepError, UsageError } from './core/errors.js';
 export type { BuildEvent, Emit, Failure, InstructionEvent, StepPhase, StepStatus } from './core/events.js';
 export type { Limits } from './core/ports.js';
+export type { ProofFinding, ProofReport } from './core/secrets.js';
 export { ConfigError, type Diagnostic } from './config/diagnostic.js';
 
 /** Steps wait for the engine's disk and network as often as for a processor. */
@@ -43,30 +62,80 @@ const DEFAULT_JOBS = 2 * availableParallelism();
  */
 export async function build(options: BuildOptions): Promise<BuildResult> {
   const signal = options.signal ?? new AbortController().signal;
-  const emit = logged(options);
-  const { plan, warnings } = await loadPlan(planOptions(options, process.env));
-  for (const warning of warnings) {
-    emit({ at: Date.now(), type: 'notice', level: 'warning', message: renderDiagnosticLine(warning) });
+  const loaded = await loadPlan(planOptions(options, process.env));
+  const { plan } = loaded;
+  const secrets = await openSecrets(plan, options, process.env, secretVariables(options), signal);
+  const { redactor } = secrets;
+  const emit = redactor.emit(logged(options));
+  const warn = (message: string): void => {
+    emit({ at: Date.now(), type: 'notice', level: 'warning', message });
+  };
+  try {
+    refuseSecretValues(loaded, secrets.all, options.buildArgs ?? {});
+    [...loaded.warnings.map(renderDiagnosticLine), ...secrets.warnings].forEach(warn);
+    const result = redactor.data(await buildPlan(plan, options, secrets, emit, warn, signal));
+    if (options.proofFile !== undefined) await writeReport(options.proofFile, result.proof);
+    return result;
+  } catch (error) {
+    throw redactor.error(error);
   }
+}
+
+async function buildPlan(
+  plan: Plan,
+  options: BuildOptions,
+  secrets: ReadSecrets,
+  emit: Emit,
+  warn: (message: string) => void,
+  signal: AbortSignal,
+): Promise<BuildResult> {
   const engine = await connect({ ...options.engine, env: process.env }, signal);
+  const network = options.network ?? 'default';
   try {
     const builder = chooseBuilder(options.builder ?? 'auto', engine.info);
     checkPlan(plan, builder);
+    if (builder === 'buildkit') {
+      await checkSsh(
+        plan.steps.flatMap(({ ssh }) => ssh),
+        process.env,
+      );
+    }
+    await using served = forBuild(secrets, options, {
+      engine,
+      builder,
+      network,
+      plan,
+      version: packageVersion(),
+      warn,
+      signal,
+    });
     const settings = {
       builder,
       jobs: options.jobs ?? DEFAULT_JOBS,
       keepGoing: options.keepGoing ?? false,
       keepArtifacts: options.keepArtifacts ?? false,
-      network: options.network ?? 'default',
+      network,
       limits: options.limits ?? {},
       keepBuildCache: options.keepBuildCache ?? false,
       removeContainers: options.removeContainers ?? true,
       removal: { force: options.forceRemoveImages ?? false, noPrune: options.noPruneImages ?? false },
+      secrets: served,
     };
     return await runBuild(plan, engine, settings, emit, signal);
   } finally {
     await engine.close();
   }
+}
+
+/** The values of `--secret-env`: what is not set is no secret. */
+function secretVariables({ secretEnv = [], env }: BuildOptions): ReadonlyMap<string, string> {
+  const values = { ...process.env, ...env };
+  return new Map(
+    secretEnv.flatMap((name) => {
+      const value = values[name];
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
 }
 
 /**
@@ -94,6 +163,22 @@ export async function squash(options: SquashOptions): Promise<SquashResult> {
 export async function checkImage(options: CheckImageOptions): Promise<ImageCheck> {
   const input = readImageInput(options.image);
   return withEngine(options, (connect, emit, signal) => checkOne(input, connect, emit, signal));
+}
+
+/**
+ * Search an image or archive for secrets. What is found is in the result, never a value.
+ * @throws {UsageError} there is no such image or file, or a secret cannot be read
+ * @throws {EngineError} no engine answers, or it failed; files need no engine
+ */
+export async function prove(options: ProveOptions): Promise<ProveResult> {
+  const input = readImageInput(options.image);
+  const stays = options.base === undefined ? undefined : readStays(options.base);
+  const secrets = await readNamedSecrets(options.secrets, process.env);
+  const result = await withEngine(options, (connect, emit, signal) =>
+    proveOne({ input, stays, secrets }, connect, emit, signal),
+  );
+  if (options.proofFile !== undefined) await writeReport(options.proofFile, result);
+  return result;
 }
 
 /** With an engine that is connected at the first need of it. */

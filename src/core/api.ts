@@ -23,6 +23,11 @@ export interface SecretOptions {
   readonly user?: string;
   /** Default: another for each step, worthless after it. */
   readonly password?: string;
+  /**
+   * Dockerfiles without ARGs for user and password send that `password` by themselves; default false: both are put before the
+   * address.
+   */
+  readonly authentication?: boolean;
   /** Allow secrets that a command on this machine prints. */
   readonly allowCommands?: boolean;
   /** Types of secrets that may be read beside commands; default both, and none with an empty list. */

@@ -1,5 +1,6 @@
-/** Builds the image of one step: its context with the artifacts it takes, its Dockerfile with the session's names. */
+/** Builds the image of one step: its context with the artifacts it takes, its Dockerfile with the session's names, its secrets. */
 import type { RedirectedCopy } from '../dockerfile/copy-sources.js';
+import { digestSecretMounts, type DigestedMounts } from '../dockerfile/mounts.js';
 import { redirect } from '../dockerfile/rewrite.js';
 import { compileIgnore } from '../tar/ignore.js';
 import { createContext } from '../tar/overlay.js';
@@ -20,43 +21,17 @@ import type { StepInput, StepSettings } from './step.js';
 export async function buildImage(
   step: PlannedStep,
   input: StepInput,
-  { engine, session, builder, workDirectory, network, limits, removeContainers }: StepSettings,
+  settings: StepSettings,
   report: StepReporter,
   signal: AbortSignal,
 ): Promise<string> {
   report.phase('build');
-  const { ignore } = step.dockerfile;
-  const copies =
-    builder === 'classic' ? await copiesFromSteps(step, input, workDirectory, session, signal) : [];
-  const { dockerfile, asWritten } = redirected(step.dockerfile, copies, session);
-  const context = createContext({
-    directory: step.context,
-    workDirectory,
-    artifacts: input.producers.flatMap(({ artifacts }) => artifacts),
-    ...(ignore !== undefined && { ignore: compileIgnore(ignore) }),
-  });
-  const request: BuildRequest = {
-    builder,
-    context: builder === 'classic' ? rootOwned(context) : context,
-    // BuildKit takes a file of the same size and time for the one it was sent before: for files of a folder that holds,
-    // for artifacts of another image it need not.
-    contextKey: [step.context, ...input.producers.map(({ imageId }) => imageId)].join('\n'),
-    dockerfile,
-    tag: session.tagOf(step.label),
-    ...(step.target !== undefined && { target: step.target }),
-    args: step.args,
-    noCache: step.noCache,
-    network,
-    limits,
-    removeContainers,
-    secrets: new Map(),
-    ssh: step.ssh,
-  };
+  const { request, asWritten } = await requestFor(step, input, settings, signal);
   const onEvent = (event: BuilderEvent): void => {
     report.builder(event, asWritten);
   };
   try {
-    return await engine.build(request, onEvent, signal);
+    return await buildServed(step, request, settings, onEvent, signal);
   } catch (error) {
     if (!(error instanceof StepError)) throw error;
     const { message, instruction, output } = error.failure;
@@ -71,6 +46,84 @@ export async function buildImage(
     );
   }
 }
+
+/** While it is built its secrets are served; with credentials that turn out to be needed, it is built again. */
+async function buildServed(
+  step: PlannedStep,
+  request: BuildRequest,
+  { engine, secrets }: StepSettings,
+  onEvent: (event: BuilderEvent) => void,
+  signal: AbortSignal,
+): Promise<string> {
+  for (let fresh = false; ; fresh = true) {
+    await using served = await secrets.service.serve(step, secrets.of(step.label), fresh);
+    const { stale } = served;
+    const args = { ...request.args, ...served.args };
+    try {
+      const id = await engine.build({ ...request, args }, onEvent, AbortSignal.any([signal, stale]));
+      // A RUN that goes on without its secret has built something else.
+      if (stale.aborted && !fresh) continue;
+      await served.built();
+      return id;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!stale.aborted || fresh) throw error;
+    }
+  }
+}
+
+interface Prepared {
+  readonly request: BuildRequest;
+  /** Turns texts about the built Dockerfile into such about the user's. */
+  readonly asWritten: (text: string) => string;
+}
+
+async function requestFor(
+  step: PlannedStep,
+  input: StepInput,
+  { session, builder, workDirectory, network, limits, removeContainers, secrets }: StepSettings,
+  signal: AbortSignal,
+): Promise<Prepared> {
+  const { ignore } = step.dockerfile;
+  const copies =
+    builder === 'classic' ? await copiesFromSteps(step, input, workDirectory, session, signal) : [];
+  const declared = new Map(secrets.of(step.label).map((secret) => [secret.name, secret]));
+  const mounts = digestSecretMounts(
+    step.dockerfile.content,
+    new Map(Array.from(declared, ([name, { digest }]) => [name, digest.slice(0, SHOWN_DIGEST)])),
+  );
+  const { dockerfile, asWritten } = redirected(step.dockerfile, copies, mounts, session);
+  const context = createContext({
+    directory: step.context,
+    workDirectory,
+    artifacts: input.producers.flatMap(({ artifacts }) => artifacts),
+    ...(ignore !== undefined && { ignore: compileIgnore(ignore) }),
+  });
+  const values = Array.from(declared, ([name, { value }]) => [name, value] as const);
+  const digested = Array.from(mounts.ids, ([id, name]) => [id, declared.get(name)?.value ?? NONE] as const);
+  const request: BuildRequest = {
+    builder,
+    context: builder === 'classic' ? rootOwned(context) : context,
+    // BuildKit takes a file of the same size and time for the one it was sent before: for files of a folder that holds,
+    // for artifacts of another image it need not.
+    contextKey: [step.context, ...input.producers.map(({ imageId }) => imageId)].join('\n'),
+    dockerfile,
+    tag: session.tagOf(step.label),
+    ...(step.target !== undefined && { target: step.target }),
+    args: step.args,
+    noCache: step.noCache,
+    network,
+    limits,
+    removeContainers,
+    secrets: new Map([...values, ...digested]),
+    ssh: step.ssh,
+  };
+  return { request, asWritten };
+}
+
+/** Characters of a digest in a mount's id: enough to tell a changed secret. */
+const SHOWN_DIGEST = 12;
+const NONE = Buffer.alloc(0);
 
 /** What `COPY` of artifacts becomes for the classic builder, which keeps their owners only from an image. */
 function copiesFromSteps(
@@ -88,6 +141,7 @@ function copiesFromSteps(
 function redirected(
   { content, references }: PlannedDockerfile,
   copies: readonly RedirectedCopy[],
+  mounts: DigestedMounts,
   session: Session,
 ): { readonly dockerfile: Buffer; readonly asWritten: (text: string) => string } {
   const changes = references.map(({ start, end, label }) => ({ start, end, text: session.tagOf(label) }));
@@ -98,9 +152,14 @@ function redirected(
       built: text,
       written: content.toString('utf8', start, end),
     })),
+    ...mounts.inserted.map((built) => ({ built, written: '' })),
   ];
   return {
-    dockerfile: redirect(content, [...changes, ...copies.flatMap(({ replacements }) => replacements)]),
+    dockerfile: redirect(content, [
+      ...changes,
+      ...mounts.replacements,
+      ...copies.flatMap(({ replacements }) => replacements),
+    ]),
     asWritten: (text) =>
       told.reduce((read, { built, written }) => read.replaceAll(built, () => written), text),
   };

@@ -7,7 +7,9 @@ import type { Emit } from './events.js';
 import type { Builder, Engine, Limits } from './ports.js';
 import type { Plan } from './plan.js';
 import { promote } from './promote.js';
+import { leavingOf } from './proof.js';
 import { runSteps, type EndedStep } from './run-steps.js';
+import type { BuildSecrets, ProofReport } from './secrets.js';
 import { Session, type ImageRemoval } from './session.js';
 
 export interface BuildSettings {
@@ -21,6 +23,7 @@ export interface BuildSettings {
   readonly removeContainers: boolean;
   readonly keepBuildCache: boolean;
   readonly removal: ImageRemoval;
+  readonly secrets: BuildSecrets;
 }
 
 /**
@@ -28,6 +31,7 @@ export interface BuildSettings {
  * nothing of the session is left, or a warning says what.
  * @throws EngineError when the images were built but could not be named
  * @throws UsageError when their artifacts could not be kept; no name was given then
+ * @throws what the proof throws where it cannot be made; no name was given then
  */
 export async function runBuild(
   plan: Plan,
@@ -52,10 +56,11 @@ export async function runBuild(
   });
   let status: BuildResult['status'] = 'failed';
   let ended: readonly EndedStep[];
+  let proof: ProofReport | undefined;
   try {
     ended = await runSteps(plan, settings, session, engine, emit, signal);
     if (ended.every(({ outcome }) => outcome.status === 'succeeded')) {
-      status = await finish(plan, ended, session, engine, settings, emit, signal);
+      ({ status, proof } = await finish(plan, ended, session, engine, settings, emit, signal));
     } else if (signal.aborted) {
       status = 'cancelled';
     }
@@ -75,10 +80,33 @@ export async function runBuild(
     status,
     durationMs: Math.round(performance.now() - started),
     steps: ended.map((step) => stepResult(step, status === 'succeeded')),
+    ...(proof !== undefined && { proof }),
   };
 }
 
-/** What happens once every step has succeeded: artifacts are written and names given, or the build is cancelled. */
+async function prove(
+  plan: Plan,
+  ended: readonly EndedStep[],
+  session: Session,
+  engine: Engine,
+  { secrets, keepArtifacts }: BuildSettings,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<ProofReport | undefined> {
+  if (secrets.prove === undefined) return undefined;
+  const leaving = await leavingOf(plan, ended, keepArtifacts, engine, session, signal);
+  emit({ at: Date.now(), type: 'proof-started', images: leaving.images.length });
+  const report = await secrets.prove(leaving, signal);
+  emit({ at: Date.now(), type: 'proof-finished', report });
+  return report;
+}
+
+interface End {
+  readonly status: BuildResult['status'];
+  readonly proof: ProofReport | undefined;
+}
+
+/** Once every step has succeeded: what leaves is proven, then artifacts are written and names given; or it is cancelled. */
 async function finish(
   plan: Plan,
   ended: readonly EndedStep[],
@@ -87,8 +115,11 @@ async function finish(
   settings: BuildSettings,
   emit: Emit,
   signal: AbortSignal,
-): Promise<'succeeded' | 'cancelled'> {
+): Promise<End> {
+  let proof: ProofReport | undefined;
   try {
+    proof = await prove(plan, ended, session, engine, settings, emit, signal);
+    if (proof?.result === 'found') return { status: 'failed', proof };
     if (settings.keepArtifacts) await writeArtifacts(plan, session, signal);
     const promotions = ended.flatMap(({ step, outcome }) =>
       step.keep && outcome.status === 'succeeded'
@@ -102,9 +133,9 @@ async function finish(
       type: 'promoted',
       names: promotions.map(({ label, name, imageId }) => ({ step: label, name, imageId })),
     });
-    return 'succeeded';
+    return { status: 'succeeded', proof };
   } catch (error) {
-    if (signal.aborted && error === signal.reason) return 'cancelled';
+    if (signal.aborted && error === signal.reason) return { status: 'cancelled', proof };
     throw error;
   }
 }

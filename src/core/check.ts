@@ -17,15 +17,6 @@ export function chooseBuilder(asked: 'auto' | Builder, engine: EngineInfo): Buil
 
 /** @throws UsageError naming every place that the builder cannot do */
 export function checkPlan(plan: Plan, builder: Builder): void {
-  const secrets = plan.steps.filter(({ secrets: declared }) => declared.length > 0);
-  if (secrets.length > 0) {
-    throw new UsageError(
-      `secrets are not served yet, but ${secrets.map(({ label }) => label).join(', ')} declares some`,
-      {
-        hint: 'Remove "secrets" from the build file until they are.',
-      },
-    );
-  }
   if (builder === 'buildkit') return;
   const places = plan.steps.flatMap(({ dockerfile: { path, content } }) =>
     buildkitFeatures(content).map(

@@ -1,4 +1,5 @@
 /** What a build tells the world while it runs: plain data, folded by reporters. One closed union. */
+import type { ProofReport } from './secrets.js';
 
 export type StepPhase = 'build' | 'cleanup' | 'squash' | 'artifacts' | 'command' | 'after_build_command';
 
@@ -52,6 +53,8 @@ export type BuildEvent = { /** Milliseconds since the epoch. */ readonly at: num
       /** Why it was skipped or cancelled, e.g. `compile failed`. */
       readonly reason?: string;
     }
+  | { readonly type: 'proof-started'; /** How many will be searched. */ readonly images: number }
+  | { readonly type: 'proof-finished'; readonly report: ProofReport }
   | {
       readonly type: 'promoted';
       readonly names: readonly { readonly step: string; readonly name: string; readonly imageId: string }[];

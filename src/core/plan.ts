@@ -36,6 +36,7 @@ export interface PlannedStep {
   /** Absent: the layers stay as they were built. */
   readonly squash?: SquashScope;
   readonly secrets: readonly SecretSpec[];
+  readonly ssh: readonly SshSpec[];
   /** Shell command line, run in a container of the step's image. */
   readonly command?: string;
   /** Shell command line, run on the host; only set where `--after-build-commands` allows it. */
@@ -88,9 +89,19 @@ export type PlannedBase =
   /** As the Dockerfile names it, variables expanded. */
   | { readonly kind: 'image'; readonly reference: string };
 
+/** Where a secret comes from. */
 export interface SecretSpec {
+  /** Without `/`: unique in its step. */
   readonly name: string;
-  readonly type: 'file' | 'env';
-  /** A path (`file`) or the part of an environment variable's name after `HABITUS_` (`env`). */
+  readonly type: 'file' | 'env' | 'command';
+  /** An absolute path (`file`), the whole name of a variable (`env`), or a shell command line that prints it (`command`). */
   readonly value: string;
+}
+
+/** What `RUN --mount=type=ssh` may use. */
+export interface SshSpec {
+  /** As in `--mount=type=ssh,id=`; `default` where none is given. */
+  readonly id: string;
+  /** Absolute paths: of one agent's socket, or of private keys; none: the agent of `SSH_AUTH_SOCK`. */
+  readonly sources: readonly string[];
 }

@@ -7,6 +7,8 @@ import type { SshSpec } from './plan.js';
 export type Builder = 'classic' | 'buildkit';
 
 export interface EngineInfo {
+  /** Tells this engine from all others, and stays. */
+  readonly id: string;
   /** For people, e.g. `Docker 28.5.2 at unix:///var/run/docker.sock`. */
   readonly name: string;
   readonly version: string;

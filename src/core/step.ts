@@ -7,6 +7,7 @@ import { EngineError, StepError } from './errors.js';
 import { runHostCommand } from './host-command.js';
 import type { Builder, Engine, ImageDescription, Limits } from './ports.js';
 import type { ArtifactSpec, PlannedStep } from './plan.js';
+import type { BuildSecrets } from './secrets.js';
 import type { Session } from './session.js';
 import { isMissingProgram, wordsOf } from './shell.js';
 import { forgetRemoved, removeReplaced, squashImage, warnOfStuckLayers } from './squash.js';
@@ -23,6 +24,7 @@ export interface StepSettings {
   readonly removeContainers: boolean;
   /** Leave BuildKit's cache of what a squash removed. */
   readonly keepBuildCache: boolean;
+  readonly secrets: BuildSecrets;
 }
 
 /** A step that has ended, with what it has handed off. */

@@ -56,11 +56,17 @@ async function introduce(
     answersSessions(transport, signal),
   ]);
   const { Version: release } = version as { Version: string };
-  const { DriverStatus: driver, OSType: os } = system as {
+  const {
+    ID: id,
+    DriverStatus: driver,
+    OSType: os,
+  } = system as {
+    ID?: string;
     DriverStatus?: [string, string][] | null;
     OSType?: string;
   };
   return {
+    id: id ?? address.url,
     name: `Docker ${release} at ${address.url}`,
     version: release,
     apiVersion,

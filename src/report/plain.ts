@@ -58,6 +58,9 @@ export function plainLine(event: BuildEvent, view: View, paint: Paint): string |
       return ofStep(event.step, finishedText(event, paint));
     case 'notice':
       return noticeText(event, view, paint);
+    case 'proof-started':
+      return `searching ${plural(event.images, 'image')} for secrets`;
+    case 'proof-finished':
     case 'promoted':
     case 'build-finished':
       return undefined;

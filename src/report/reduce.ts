@@ -62,6 +62,8 @@ export function reduce(view: View, event: BuildEvent): View {
       }));
     case 'build-finished':
       return { ...view, outcome: { status: event.status, durationMs: event.durationMs } };
+    case 'proof-started':
+    case 'proof-finished':
     case 'promoted':
     case 'notice':
       return view;

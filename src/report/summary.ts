@@ -2,6 +2,7 @@
 import type { BuildResult, StepResult } from '../core/api.js';
 import type { StepStatus } from '../core/events.js';
 import { formatDuration } from './duration.js';
+import { proofBlock } from './proof.js';
 import { firstLine, sanitize } from './sanitize.js';
 import { MARKS, plural, shortId, type Paint } from './style.js';
 import type { View } from './view.js';
@@ -13,6 +14,7 @@ export function summarize(result: BuildResult, view: View, paint: Paint): readon
   return [
     ...table(result.steps, paint),
     ...failed.flatMap((step) => ['', ...failureBlock(step, view, paint)]),
+    ...(result.proof === undefined ? [] : ['', ...proofBlock(result.proof, paint)]),
     '',
     ...verdict(result, paint),
   ];

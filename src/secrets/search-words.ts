@@ -3,5 +3,7 @@ import type { Unsearched } from './search-report.js';
 
 /** Without a final period. */
 export function describeUnsearched({ within, reason }: Unsearched): string {
-  return within.length === 0 ? `not searched whole: ${reason}` : `${within.join(' › ')} not searched: ${reason}`;
+  return within.length === 0
+    ? `not searched whole: ${reason}`
+    : `${within.join(' › ')} not searched: ${reason}`;
 }

@@ -35,6 +35,7 @@ export class FakeEngine implements Engine {
     apiVersion: '1.51',
     store: 'graphdriver',
     builders: ['buildkit', 'classic'],
+    id: 'fake',
     local: true,
   };
   /** By ID. */

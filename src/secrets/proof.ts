@@ -1,0 +1,112 @@
+/** The proof of a build: all that leaves is searched for all of its secrets. */
+import type { Leaving, LeavingImage, Prove, ProofFinding, ProofReport, Secret } from '../core/secrets.js';
+import { needlesOf } from './encodings.js';
+import { Matcher } from './matcher.js';
+import { proveArtifact } from './prove-content.js';
+import { proveImage, type ImageFinding } from './prove-image.js';
+import { describeUnsearched } from './search-words.js';
+
+/** @param secrets with values that differ @param base whether the layers of base images are searched, too */
+export function createProof(secrets: readonly Secret[], base: boolean): Prove {
+  const named = uniquelyNamed(secrets);
+  const { needles, unproven } = needlesOf(named);
+  const told = named.map(({ name, digest }) => ({ name, digest, provable: !unproven.includes(name) }));
+  return async (leaving, signal) => {
+    const found = needles.length === 0 ? NOTHING : await search(leaving, new Matcher(needles), base, signal);
+    return {
+      result: found.findings.length === 0 ? 'clean' : 'found',
+      secrets: told,
+      images: leaving.images.map((image) => {
+        const searched = found.layers.get(image.step) ?? [];
+        const notSearched = image.layers.filter((layer) => !searched.includes(layer));
+        const { step, imageId, names } = image;
+        return { step, imageId, names, searched, notSearched };
+      }),
+      artifacts: leaving.artifacts.map(({ step, artifact }) => ({ step, path: artifact.source.source })),
+      bytes: found.bytes,
+      findings: found.findings,
+      limits: found.limits,
+    };
+  };
+}
+
+type Found = Pick<ProofReport, 'findings' | 'limits' | 'bytes'> & {
+  /** By step: diff IDs of the layers searched. */
+  readonly layers: ReadonlyMap<string, readonly string[]>;
+};
+
+const NOTHING: Found = { findings: [], limits: [], bytes: 0, layers: new Map() };
+
+/** One after the other: each image goes to disk while it is searched. */
+async function search(
+  { images, artifacts }: Leaving,
+  matcher: Matcher,
+  base: boolean,
+  signal: AbortSignal,
+): Promise<Found> {
+  const findings: ProofFinding[] = [];
+  const limits: string[] = [];
+  const layers = new Map<string, readonly string[]>();
+  let bytes = 0;
+  for (const image of images) {
+    const { step, layers: diffIds, baseLayers, names } = image;
+    const proof = await proveImage(
+      await image.save(signal),
+      { diffIds, baseLayers, names },
+      matcher,
+      signal,
+      { base },
+    );
+    findings.push(...proof.findings.map((finding) => inImage(finding, image)));
+    limits.push(...proof.limits.map((limit) => `${step}: ${describeUnsearched(limit)}`));
+    layers.set(step, proof.layers);
+    bytes += proof.bytes;
+  }
+  for (const { step, artifact } of artifacts) {
+    const proof = await proveArtifact(artifact, matcher, signal);
+    findings.push(
+      ...proof.findings.map(({ secret, encoding, within }): ProofFinding => {
+        return { secret, encoding, step, kind: 'artifact', path: within };
+      }),
+    );
+    limits.push(...proof.limits.map((limit) => `${step}: artifact ${describeUnsearched(limit)}`));
+    bytes += proof.bytes;
+  }
+  return { findings, limits, bytes, layers };
+}
+
+function inImage({ secret, encoding, place }: ImageFinding, { step, names }: LeavingImage): ProofFinding {
+  const common = { secret, encoding, step, image: names.join(', ') };
+  switch (place.kind) {
+    case 'layer':
+      return {
+        ...common,
+        kind: 'layer',
+        layer: place.layer,
+        path: place.path,
+        ...(place.instruction !== undefined && { instruction: place.instruction }),
+      };
+    case 'history':
+      return { ...common, kind: 'history', instruction: place.instruction, path: [] };
+    case 'env':
+      return { ...common, kind: 'env', path: [place.variable] };
+    case 'label':
+      return { ...common, kind: 'label', path: [place.label] };
+    case 'config':
+      return { ...common, kind: 'config', path: place.key === '' ? [] : [place.key] };
+    case 'name':
+      return { ...common, kind: 'name', path: [place.name] };
+    case 'document':
+      return { ...common, kind: 'config', path: [place.path] };
+  }
+}
+
+/** Steps may call different values by one name. */
+function uniquelyNamed(secrets: readonly Secret[]): readonly Secret[] {
+  const seen = new Map<string, number>();
+  return secrets.map((secret) => {
+    const count = (seen.get(secret.name) ?? 0) + 1;
+    seen.set(secret.name, count);
+    return count === 1 ? secret : { ...secret, name: `${secret.name} (${count})` };
+  });
+}
