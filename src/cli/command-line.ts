@@ -115,6 +115,7 @@ function secretOptions(flags: FlagValues): SecretOptions {
     port: flags.port,
     user: flags['user-secret-server'],
     password: flags['password-secret-server'],
+    authentication: flags['authentication-secret-server'],
     allowCommands: flags['allow-secret-commands'],
     providers: secrets === false ? [] : wanted,
   });
@@ -137,29 +138,21 @@ function refuseContradictions(flags: FlagValues): void {
 
 /** Switches that say what is so by itself, and what is of no use any more. */
 function notices(flags: FlagValues): Notice[] {
-  const authentication = flags['authentication-secret-server'];
+  const {
+    secrets,
+    'authentication-secret-server': authentication,
+    'password-secret-server': password,
+  } = flags;
   const needless = [
-    ...(flags.secrets === true ? ['--secrets'] : []),
-    ...(authentication === true ? ['--authentication-secret-server'] : []),
+    ...(secrets === true ? ['--secrets'] : []),
+    ...(authentication === true && password === undefined ? ['--authentication-secret-server'] : []),
     ...(flags['use-stat'] === undefined ? [] : ['--use-stat']),
     ...(flags.os === undefined ? [] : ['--os']),
   ];
   const are = needless.length === 1 ? 'is' : 'are';
-  return [
-    ...(needless.length === 0 ? [] : [notice('info', `${and(needless)} ${are} no longer needed`)]),
-    ...(authentication === false
-      ? [
-          notice(
-            'warning',
-            '--authentication-secret-server=false has no effect: secrets are never served without credentials',
-          ),
-        ]
-      : []),
-  ];
-}
-
-function notice(level: Notice['level'], message: string): Notice {
-  return { level, message };
+  return needless.length === 0
+    ? []
+    : [{ level: 'info', message: `${and(needless)} ${are} no longer needed` }];
 }
 
 function and(words: readonly string[]): string {

@@ -94,6 +94,10 @@ export const FLAGS = {
     group: 'secrets',
     help: 'its password (default: another for each step)',
   }),
+  'authentication-secret-server': toggle({
+    group: 'secrets',
+    help: 'Dockerfiles send that password by themselves',
+  }),
   proof: single('FILE', anyText, {
     group: 'secrets',
     help: 'write what the proof has searched and found, as JSON',
@@ -134,7 +138,6 @@ export const FLAGS = {
   certs: single('DIR', anyText, { group: 'engine', help: 'folder of TLS certificates, as DOCKER_CERT_PATH' }),
   'use-tls': toggle({ group: 'engine', help: 'speak TLS and check it, as DOCKER_TLS_VERIFY' }),
 
-  'authentication-secret-server': toggle({ group: 'other', help: 'no longer needed: always on' }),
   'use-stat': toggle({ group: 'other', help: 'no longer needed' }),
   os: single('NAME', anyText, { group: 'other', help: 'no longer needed' }),
 } as const;

@@ -245,7 +245,6 @@ describe('the command line', () => {
   test('says once which flags are no longer needed', () => {
     const argv = ['-use-stat', '-os', 'alpine', '-os', 'debian', '-secrets', '-authentication-secret-server'];
     expect(read(...argv)).toMatchObject({
-      options: { secrets: {} },
       display: {
         notices: [
           {
@@ -258,14 +257,12 @@ describe('the command line', () => {
     expect(read('-os=x').display.notices).toEqual([{ level: 'info', message: '--os is no longer needed' }]);
   });
 
-  test('says that secrets are not served without credentials', () => {
-    expect(read('-authentication-secret-server=false').display.notices).toEqual([
-      {
-        level: 'warning',
-        message:
-          '--authentication-secret-server=false has no effect: secrets are never served without credentials',
-      },
-    ]);
+  test('takes authentication for needless, unless there is a password of the user', () => {
+    const argv = ['-authentication-secret-server', '-password-secret-server=x'];
+    expect(read(...argv)).toMatchObject({
+      options: { secrets: { authentication: true, password: 'x' } },
+      display: { notices: [] },
+    });
   });
 
   test('--secrets=false allows no type of secret, an empty list of types says nothing', () => {
