@@ -111,7 +111,7 @@ async function readAny(
       if (!allowCommands) {
         return problem(
           'its command is not allowed to run',
-          'Look at the command in the build file, then allow it with --secret-commands.',
+          'Look at the command in the build file, then allow it with --allow-secret-commands.',
         );
       }
       const output = await readCommand(spec.value, workDirectory, env, LONGEST_SECRET, signal);
