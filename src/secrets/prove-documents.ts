@@ -22,10 +22,19 @@ export interface DocumentFinding {
   readonly place: DocumentPlace;
 }
 
+/** The keys down to a value, its own last; linked, since hostile documents are deep. */
+interface Path {
+  readonly above: Path | undefined;
+  readonly key: string | number;
+}
+
 interface Text {
-  readonly keys: readonly (string | number)[];
+  readonly path: Path | undefined;
   readonly text: string;
 }
+
+/** Longer keys are of no use to anybody. */
+const SHOWN = 200;
 
 /** One finding for each secret, encoding and place. */
 export class DocumentSearch {
@@ -84,7 +93,8 @@ export class DocumentSearch {
     if (!this.#findings.has(key)) this.#findings.set(key, { secret, encoding, place });
   }
 
-  #placeOf({ keys, text }: Text, config: unknown): DocumentPlace {
+  #placeOf({ path, text }: Text, config: unknown): DocumentPlace {
+    const keys = keysOf(path);
     const [first, second, third] = keys;
     if (first === 'history' && typeof second === 'number') {
       return { kind: 'history', instruction: this.#mask(instructionAt(config, second)) };
@@ -94,8 +104,8 @@ export class DocumentSearch {
         return { kind: 'label', label: this.#mask(third) };
       if (second === 'Env') return { kind: 'env', variable: this.#mask(/^[^=]*/.exec(text)?.[0] ?? '') };
     }
-    const path = keys.map((key) => (typeof key === 'number' ? `[${key}]` : `.${key}`)).join('');
-    return { kind: 'config', key: this.#mask(path.slice(1)) };
+    const key = keys.map((each) => (typeof each === 'number' ? `[${each}]` : `.${each}`)).join('');
+    return { kind: 'config', key: this.#mask(key.replace(/^\./, '')).slice(0, SHOWN) };
   }
 }
 
@@ -117,19 +127,28 @@ function parsed(bytes: Buffer): unknown {
 
 /** All strings of a JSON value, keys included; without recursion, since documents may be hostile. */
 function* texts(root: unknown): Generator<Text> {
-  const open: { readonly keys: Text['keys']; readonly value: unknown }[] = [{ keys: [], value: root }];
+  const open: { readonly path: Path | undefined; readonly value: unknown }[] = [
+    { path: undefined, value: root },
+  ];
   for (let item = open.pop(); item !== undefined; item = open.pop()) {
-    const { keys, value } = item;
-    if (typeof value === 'string') yield { keys, text: value };
+    const { path: above, value } = item;
+    if (typeof value === 'string') yield { path: above, text: value };
     else if (Array.isArray(value)) {
-      for (const [index, child] of value.entries()) open.push({ keys: [...keys, index], value: child });
+      for (const [key, child] of value.entries()) open.push({ path: { above, key }, value: child });
     } else if (isObject(value)) {
       for (const [key, child] of Object.entries(value)) {
-        yield { keys: [...keys, key], text: key };
-        open.push({ keys: [...keys, key], value: child });
+        const path = { above, key };
+        yield { path, text: key };
+        open.push({ path, value: child });
       }
     }
   }
+}
+
+function keysOf(path: Path | undefined): (string | number)[] {
+  const keys: (string | number)[] = [];
+  for (let at = path; at !== undefined; at = at.above) keys.push(at.key);
+  return keys.reverse();
 }
 
 /** The instruction of each layer, base first, as the history tells it; `undefined` where it does not. */
