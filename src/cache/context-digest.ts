@@ -14,7 +14,7 @@ import { shown } from '../tar/paths.js';
 import { hashLarge, hashSmall, SMALL } from './hash-file.js';
 import { FileStates } from './file-states.js';
 import { look, scan, type Scanned } from './scan.js';
-import type { StatCache } from './stat-cache.js';
+import type { FileStat, StatCache } from './stat-cache.js';
 
 export interface ContextFolder {
   /** Absolute. */
@@ -29,7 +29,8 @@ export interface ContextDigest {
   readonly digest: string;
   /** Hex. Equal only where nothing was written to in between, even if it was changed back. */
   readonly stamp: string;
-  readonly files: FileStates;
+  /** What it held, for `explain`. */
+  readonly files: () => FileStates;
 }
 
 /** How long others wait at most, in milliseconds. */
@@ -38,6 +39,7 @@ const LARGE_AT_ONCE = 4;
 /** How often a file is read again that changes while it is read. */
 const ATTEMPTS = 3;
 const PERMISSIONS = 0o7777;
+/** Each call of a hash costs more than a short text. */
 const TEXT_AT_ONCE = 1 << 16;
 
 /**
@@ -51,32 +53,32 @@ export async function digestContext(
   signal: AbortSignal,
 ): Promise<ContextDigest> {
   signal.throwIfAborted();
-  const contents = new Contents(context.directory, known, signal);
-  const items: Item[] = [];
+  const listing = new Listing(context.directory, known, signal);
   let until = performance.now() + SLICE;
   for (const found of scan(context.directory, context.ignore)) {
-    items.push(contents.item(found));
+    listing.add(found);
     if (performance.now() < until) continue;
     await turn();
     signal.throwIfAborted();
     until = performance.now() + SLICE;
   }
-  await contents.finish();
-  return summary(items, parentStates(context));
+  await listing.readLarge();
+  return listing.summary(parentStates(context));
 }
 
-/** An entry; `content` of a file may come later. */
-interface Item {
-  found: Scanned;
-  content: string | undefined;
-}
-
-/** Finds the digests of files: known ones, those of small files at once, those of large files at the end. */
-class Contents {
+/** What is known of the entries, in columns: of the many objects of stat, none is kept. */
+class Listing {
   readonly #directory: string;
   readonly #known: StatCache;
   readonly #signal: AbortSignal;
-  readonly #later: Item[] = [];
+  readonly #paths: string[] = [];
+  readonly #states: string[] = [];
+  readonly #changeTimes: bigint[] = [];
+  readonly #inodes: bigint[] = [];
+  /** First names of files that have several, by inode. */
+  readonly #links = new Map<string, string>();
+  /** Files still to be read. */
+  readonly #later: { readonly index: number; readonly found: Scanned }[] = [];
 
   constructor(directory: string, known: StatCache, signal: AbortSignal) {
     this.#directory = directory;
@@ -84,47 +86,89 @@ class Contents {
     this.#signal = signal;
   }
 
-  item(found: Scanned): Item {
+  /** Contents of small files are read at once. */
+  add(found: Scanned): void {
     const { path, type, stats } = found;
-    if (type !== 'file') return { found, content: undefined };
-    const item: Item = { found, content: this.#known.digestOf(path, stats) };
-    if (item.content !== undefined) return item;
-    if (stats.size <= SMALL) {
-      const readAt = now();
-      item.content = hashSmall(this.#directory, path, stats);
-      this.#remember(item, readAt);
+    const index = this.#paths.push(path) - 1;
+    if (type !== 'file') {
+      this.#set(index, found, stateOf(found));
+      return;
     }
-    if (item.content === undefined) this.#later.push(item);
-    return item;
+    const first = stats.nlink === 1n ? path : this.#firstName(found);
+    if (first !== path) {
+      this.#set(index, found, `hardlink ${modeOf(stats)} ${first}`);
+      return;
+    }
+    const content = this.#known.digestOf(path, stats) ?? this.#readSmall(found);
+    if (content === undefined) this.#later.push({ index, found });
+    else this.#set(index, found, stateOf(found, content));
   }
 
-  /** Resolves when every item has its content. */
-  async finish(): Promise<void> {
+  async readLarge(): Promise<void> {
     const work = async (): Promise<void> => {
-      for (let item = this.#later.pop(); item !== undefined; item = this.#later.pop()) await this.#read(item);
+      for (let next = this.#later.pop(); next !== undefined; next = this.#later.pop()) {
+        await this.#read(next.index, next.found);
+      }
     };
     await Promise.all(Array.from({ length: LARGE_AT_ONCE }, work));
   }
 
-  async #read(item: Item): Promise<void> {
-    const { path } = item.found;
+  /** Paths and states hold no NUL, except in digests, whose length is known: nothing can be read in two ways. */
+  summary(parents: readonly string[]): ContextDigest {
+    const hash = createHash('sha256');
+    let text = '';
+    for (const [index, path] of this.#paths.entries()) {
+      text += `${this.#states[index] ?? ''}\0${path}\0`;
+      if (text.length < TEXT_AT_ONCE) continue;
+      hash.update(text, 'latin1');
+      text = '';
+    }
+    const digest = hash.update(text + parents.join(''), 'latin1').digest('hex');
+    const stamp = createHash('sha256').update(digest);
+    for (const column of [this.#changeTimes, this.#inodes]) stamp.update(BigInt64Array.from(column));
+    return { digest, stamp: stamp.digest('hex'), files: () => FileStates.of(this.#paths, this.#states) };
+  }
+
+  #readSmall({ path, stats }: Scanned): string | undefined {
+    if (stats.size > SMALL) return undefined;
+    const readAt = now();
+    const content = hashSmall(this.#directory, path, stats);
+    if (content !== undefined) this.#known.remember(path, stats, content, readAt);
+    return content;
+  }
+
+  async #read(index: number, first: Scanned): Promise<void> {
+    const { path } = first;
+    let found = first;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       this.#signal.throwIfAborted();
       const readAt = now();
-      item.content = await hashLarge(this.#directory, path, item.found.stats, this.#signal);
-      this.#remember(item, readAt);
-      if (item.content !== undefined) return;
+      const content = await hashLarge(this.#directory, path, found.stats, this.#signal);
+      if (content !== undefined) {
+        this.#known.remember(path, found.stats, content, readAt);
+        this.#set(index, found, stateOf(found, content));
+        return;
+      }
       const again = look(this.#directory, path);
       if (again?.type !== 'file') break;
-      item.found = again;
+      found = again;
     }
     throw new ContextError(`${shown(path)} of the context changed while it was being read`, {
       hint: 'Build again when nothing writes to it, or leave it out with a line in .dockerignore.',
     });
   }
 
-  #remember({ found: { path, stats }, content }: Item, readAt: bigint): void {
-    if (content !== undefined) this.#known.remember(path, stats, content, readAt);
+  #set(index: number, { stats }: Scanned, state: string): void {
+    this.#states[index] = state;
+    this.#changeTimes[index] = stats.ctimeNs;
+    this.#inodes[index] = stats.ino;
+  }
+
+  #firstName({ path, stats }: Scanned): string {
+    const inode = `${String(stats.dev)}:${String(stats.ino)}`;
+    const first = this.#links.get(inode) ?? path;
+    this.#links.set(inode, first);
+    return first;
   }
 }
 
@@ -132,61 +176,12 @@ function now(): bigint {
   return BigInt(Date.now()) * 1_000_000n;
 }
 
-/** Paths and states hold no NUL, except in digests, whose length is known: nothing can be read in two ways. */
-function summary(items: readonly Item[], parents: readonly string[]): ContextDigest {
-  const seen = new TextHash();
-  const touched = new TextHash();
-  const links = new Map<string, string>();
-  const paths: string[] = [];
-  const states: string[] = [];
-  for (const item of items) {
-    const { path, stats } = item.found;
-    const state = stateOf(item, links);
-    paths.push(path);
-    states.push(state);
-    seen.add(`${state}\0${path}\0`);
-    touched.add(`${String(stats.ctimeNs)} ${String(stats.ino)}\0`);
-  }
-  for (const parent of parents) seen.add(parent);
-  const digest = seen.digest();
-  touched.add(digest);
-  return { digest, stamp: touched.digest(), files: FileStates.of(paths, states) };
-}
-
-/** Many short texts in one SHA-256: each call of the hash costs more than they do. */
-class TextHash {
-  readonly #hash = createHash('sha256');
-  #text = '';
-
-  /** @param text latin1 */
-  add(text: string): void {
-    this.#text += text;
-    if (this.#text.length > TEXT_AT_ONCE) this.#flush();
-  }
-
-  digest(): string {
-    this.#flush();
-    return this.#hash.digest('hex');
-  }
-
-  #flush(): void {
-    this.#hash.update(this.#text, 'latin1');
-    this.#text = '';
-  }
-}
-
-/**
- * Type, permissions, and what else the type has; the digest of a file comes last.
- * @param links first names of files that have several, by inode
- */
-function stateOf({ found, content = '' }: Item, links: Map<string, string>): string {
-  const { path, type, stats, target = '' } = found;
-  const mode = (Number(stats.mode) & PERMISSIONS).toString(8);
+/** Type, permissions, and what else the type has; the digest of a file comes last. */
+function stateOf({ type, stats, target = '' }: Scanned, content = ''): string {
+  const mode = modeOf(stats);
   switch (type) {
-    case 'file': {
-      const first = stats.nlink > 1n ? firstName(found, links) : path;
-      return first === path ? `file ${mode} ${String(stats.size)} ${content}` : `hardlink ${mode} ${first}`;
-    }
+    case 'file':
+      return `file ${mode} ${String(stats.size)} ${content}`;
     case 'symlink':
       return `symlink ${mode} ${target}`;
     case 'character':
@@ -198,11 +193,8 @@ function stateOf({ found, content = '' }: Item, links: Map<string, string>): str
   }
 }
 
-function firstName({ path, stats }: Scanned, links: Map<string, string>): string {
-  const inode = `${String(stats.dev)}:${String(stats.ino)}`;
-  const first = links.get(inode) ?? path;
-  links.set(inode, first);
-  return first;
+function modeOf({ mode }: FileStat): string {
+  return (Number(mode) & PERMISSIONS).toString(8);
 }
 
 /** Folders that artifacts need look like those of the context folder, ignored or not (src/tar/overlay.ts). */
@@ -214,7 +206,7 @@ function parentStates({ directory, parents = [] }: ContextFolder): readonly stri
     } catch (error) {
       if (!(error instanceof ContextError)) throw error;
     }
-    const mode = found?.type === 'directory' ? (Number(found.stats.mode) & PERMISSIONS).toString(8) : 'none';
+    const mode = found?.type === 'directory' ? modeOf(found.stats) : 'none';
     return `parent ${mode}\0${path}\0`;
   });
 }

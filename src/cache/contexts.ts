@@ -86,7 +86,7 @@ export class Contexts {
 
 /** Keep what a context held, for a later session to tell what has changed. */
 export async function keepFiles(store: CacheStore, { digest, files }: ContextDigest): Promise<void> {
-  if (!(await store.has('contexts', digest))) await store.write('contexts', digest, files.encode());
+  if (!(await store.has('contexts', digest))) await store.write('contexts', digest, files().encode());
 }
 
 /** @param digest as in ContextDigest; `undefined` where it is not kept, or not any more */

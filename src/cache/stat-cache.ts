@@ -1,4 +1,5 @@
 /** Remembers the digests of a folder's files by their stat data, so that only what has changed is read again. */
+import { comparePaths } from '../tar/paths.js';
 
 /** What tells a file's state. All in the units of stat(2); times in nanoseconds. */
 export interface FileStat {
@@ -11,6 +12,7 @@ export interface FileStat {
 }
 
 const FIELDS = ['size', 'mtimeNs', 'ctimeNs', 'ino', 'dev', 'mode'] as const;
+const ROW = FIELDS.length;
 const DIGEST_BYTES = 32;
 const HEAD_BYTES = 8;
 
@@ -41,44 +43,41 @@ interface Known {
 
 /** The files of one folder. Paths are latin1, digests 32 latin1 characters: the bytes of a SHA-256. */
 export class StatCache {
-  readonly #indexes: ReadonlyMap<string, number>;
-  /** One column for each of FIELDS. */
-  readonly #columns: readonly BigInt64Array[];
+  /** In the order of `comparePaths`, in which files are asked for too. */
+  readonly #paths: readonly string[];
+  /** ROW words for each path; and the same as words that can be compared without making numbers of them. */
+  readonly #stats: BigInt64Array;
+  readonly #words: Int32Array;
   readonly #digests: Buffer;
   readonly #used: Uint8Array;
   readonly #added = new Map<string, Known>();
+  /** Where the next path is likely to be. */
+  #next = 0;
 
-  private constructor(paths: readonly string[], columns: readonly BigInt64Array[], digests: Buffer) {
-    this.#indexes = new Map(paths.map((path, index) => [path, index]));
-    this.#columns = columns;
+  private constructor(paths: readonly string[], stats: BigInt64Array, digests: Buffer) {
+    this.#paths = paths;
+    this.#stats = stats;
+    this.#words = new Int32Array(stats.buffer);
     this.#digests = digests;
     this.#used = new Uint8Array(paths.length);
   }
 
   static empty(): StatCache {
-    return new StatCache(
-      [],
-      FIELDS.map(() => new BigInt64Array()),
-      Buffer.alloc(0),
-    );
+    return new StatCache([], new BigInt64Array(), Buffer.alloc(0));
   }
 
-  /** @param encoded what `encode` gave, unchanged; anything else that does not fit gives an empty one */
+  /** @param encoded what `encode` gave; what does not fit gives an empty one */
   static decode(encoded: Buffer | undefined): StatCache {
     if (encoded === undefined || encoded.length < HEAD_BYTES) return StatCache.empty();
     const count = encoded.readUInt32LE(0);
-    const columnsAt = HEAD_BYTES + encoded.readUInt32LE(4);
-    const columnBytes = count * BigInt64Array.BYTES_PER_ELEMENT;
-    const digestsAt = columnsAt + columnBytes * FIELDS.length;
+    const statsAt = HEAD_BYTES + encoded.readUInt32LE(4);
+    const digestsAt = statsAt + count * ROW * BigInt64Array.BYTES_PER_ELEMENT;
     if (encoded.length !== digestsAt + count * DIGEST_BYTES) return StatCache.empty();
-    const paths = count === 0 ? [] : encoded.toString('latin1', HEAD_BYTES, columnsAt).split('\0');
+    const paths = count === 0 ? [] : encoded.toString('latin1', HEAD_BYTES, statsAt).split('\0');
     if (paths.length !== count) return StatCache.empty();
-    const columns = FIELDS.map((_, index) => {
-      const start = columnsAt + index * columnBytes;
-      // A copy, since a view would have to begin at a multiple of eight.
-      return new BigInt64Array(Uint8Array.prototype.slice.call(encoded, start, start + columnBytes).buffer);
-    });
-    return new StatCache(paths, columns, encoded.subarray(digestsAt));
+    const stats = new BigInt64Array(count * ROW);
+    encoded.copy(new Uint8Array(stats.buffer), 0, statsAt, digestsAt);
+    return new StatCache(paths, stats, encoded.subarray(digestsAt));
   }
 
   /** Whether `encode` would give something new that is worth writing. */
@@ -90,10 +89,8 @@ export class StatCache {
   digestOf(path: string, stats: FileStat): string | undefined {
     const added = this.#added.get(path);
     if (added !== undefined) return sameStat(added.stats, stats) ? added.digest : undefined;
-    const index = this.#indexes.get(path);
-    if (index === undefined) return undefined;
-    const same = FIELDS.every((field, i) => this.#columns[i]?.[index] === BigInt.asIntN(64, stats[field]));
-    if (!same) return undefined;
+    const index = this.#find(path);
+    if (index === undefined || !this.#isSame(index, stats)) return undefined;
     this.#used[index] = 1;
     return this.#digests.toString('latin1', index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
   }
@@ -111,24 +108,55 @@ export class StatCache {
 
   /** What was asked for or remembered since `decode`; other files are taken for gone. */
   encode(): Buffer {
-    const kept = [...this.#indexes].filter(
-      ([path, index]) => this.#used[index] === 1 && !this.#added.has(path),
-    );
-    const added = [...this.#added];
-    const paths = Buffer.from([...kept, ...added].map(([path]) => path).join('\0'), 'latin1');
+    const files: (readonly [path: string, from: number | Known])[] = [...this.#added];
+    for (const [index, path] of this.#paths.entries()) {
+      if (this.#used[index] === 1 && !this.#added.has(path)) files.push([path, index]);
+    }
+    files.sort(([a], [b]) => comparePaths(a, b));
+    const paths = Buffer.from(files.map(([path]) => path).join('\0'), 'latin1');
     const head = Buffer.alloc(HEAD_BYTES);
-    head.writeUInt32LE(kept.length + added.length, 0);
+    head.writeUInt32LE(files.length, 0);
     head.writeUInt32LE(paths.length, 4);
-    const columns = FIELDS.map((field, i) => {
-      const column = new BigInt64Array(kept.length + added.length);
-      for (const [at, [, index]] of kept.entries()) column[at] = this.#columns[i]?.[index] ?? 0n;
-      for (const [at, [, { stats }]] of added.entries()) column[kept.length + at] = stats[field];
-      return Buffer.from(column.buffer);
-    });
-    const digests = [
-      ...kept.map(([, index]) => this.#digests.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES)),
-      ...added.map(([, { digest }]) => Buffer.from(digest, 'latin1')),
-    ];
-    return Buffer.concat([head, paths, ...columns, ...digests]);
+    const stats = new BigInt64Array(files.length * ROW);
+    for (const [at, [, from]] of files.entries()) {
+      if (typeof from === 'number') stats.set(this.#stats.subarray(from * ROW, (from + 1) * ROW), at * ROW);
+      else writeRow(stats, at, from.stats);
+    }
+    const digests = files.map(([, from]) =>
+      typeof from === 'number'
+        ? this.#digests.subarray(from * DIGEST_BYTES, (from + 1) * DIGEST_BYTES)
+        : Buffer.from(from.digest, 'latin1'),
+    );
+    return Buffer.concat([head, paths, Buffer.from(stats.buffer), ...digests]);
   }
+
+  #find(path: string): number | undefined {
+    let low = 0;
+    let high = this.#paths.length;
+    // In an unchanged folder, every first look is a hit.
+    for (let at = this.#next; low < high; at = (low + high) >>> 1) {
+      const order = at < high ? comparePaths(path, this.#paths[at] ?? '') : -1;
+      if (order === 0) {
+        this.#next = at + 1;
+        return at;
+      }
+      if (order < 0) high = Math.min(high, at);
+      else low = at + 1;
+    }
+    return undefined;
+  }
+
+  #isSame(index: number, stats: FileStat): boolean {
+    writeRow(SCRATCH, 0, stats);
+    const at = index * SCRATCH_WORDS.length;
+    return SCRATCH_WORDS.every((word, i) => word === this.#words[at + i]);
+  }
+}
+
+const SCRATCH = new BigInt64Array(ROW);
+const SCRATCH_WORDS = new Int32Array(SCRATCH.buffer);
+
+function writeRow(rows: BigInt64Array, row: number, stats: FileStat): void {
+  let at = row * ROW;
+  for (const field of FIELDS) rows[at++] = stats[field];
 }
