@@ -134,7 +134,6 @@ class Service implements SecretService {
       ),
       stale: stale.signal,
       built: async () => {
-        if (kind === 'spent') return;
         const kept = password === undefined ? credentials : undefined;
         await memory.remember(label, { ...place, credentials: kept, fingerprint: fingerprintOf(secrets) });
       },
