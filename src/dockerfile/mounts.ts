@@ -1,4 +1,5 @@
 /** `RUN --mount=type=secret` and `type=ssh`: what a Dockerfile asks for, and rebuilding when a secret has changed. */
+import { createHash } from 'node:crypto';
 import { textOf, type Flag, type Glyph } from './flags.js';
 import { byteRange, parseDockerfile, type Dockerfile, type Instruction } from './instructions.js';
 import { mountFields, type MountField } from './mount.js';
@@ -16,6 +17,8 @@ interface Mount {
 }
 
 export interface SecretMount extends Mount {
+  /** The id with its variables, if it has any. */
+  readonly writtenId: string;
   /** Whether the option `target` says where the file is. */
   readonly hasTarget: boolean;
   /** Whether it is given as a variable. */
@@ -49,6 +52,7 @@ export function secretMounts(content: Buffer, options: MountOptions = {}): reado
       {
         ...about(mount),
         id: literal(id),
+        writtenId: id,
         hasTarget: target !== '',
         hasEnv: fields.has('env'),
         ...(written !== undefined && { idEnd: offsetBehind(instruction, written.value ?? []) }),
@@ -82,34 +86,41 @@ export interface DigestedMounts {
  * Make the digest of its secret a part of each mount's id. BuildKit's cache knows the id and not the value, so that a
  * changed secret runs RUN anew and an unchanged one does not. Where RUN finds the secret stays.
  *
- * Mounts whose id a variable decides, and ids of unusual characters, stay as they are.
+ * Where a variable decides which secret it is, the digests of all count. Ids of unusual characters stay as they are.
  * @param digests by the secret's name: letters and digits
  */
 export function digestSecretMounts(content: Buffer, digests: ReadonlyMap<string, string>): DigestedMounts {
   const ids = new Map<string, string>();
   const replacements = secretMounts(content).flatMap((mount) => {
-    const { id } = mount;
-    const digest = id === undefined ? undefined : digests.get(id);
-    if (id === undefined || digest === undefined || !PLAIN.test(id)) return [];
-    ids.set(`${id}.${digest}`, id);
-    return insertions(mount, id, digest);
+    const { id, writtenId } = mount;
+    const names = id === undefined ? [...digests.keys()] : [id];
+    const digest = id === undefined ? digestOfAll(digests) : digests.get(id);
+    if (digest === undefined || !PLAIN.test(writtenId)) return [];
+    for (const name of names) ids.set(`${name}.${digest}`, name);
+    return insertions(mount, digest);
   });
   const inserted = new Set(replacements.map(({ text }) => text));
   return { replacements, ids, inserted: [...inserted].sort((one, other) => other.length - one.length) };
 }
 
+function digestOfAll(digests: ReadonlyMap<string, string>): string {
+  return createHash('sha256')
+    .update(JSON.stringify([...digests].sort(([one], [other]) => (one < other ? -1 : 1))))
+    .digest('hex');
+}
+
 /** Right behind each other where they can be: a text that begins with the digest can be told from the user's own. */
-function insertions(mount: SecretMount, id: string, digest: string): readonly Replacement[] {
-  const { idEnd, end, openId } = mount;
+function insertions(mount: SecretMount, digest: string): readonly Replacement[] {
+  const { writtenId, idEnd, end, openId } = mount;
   const insert = (at: number, text: string): Replacement => ({ start: at, end: at, text });
-  if (idEnd === undefined) return [insert(end, `,id=${id}.${digest}`)];
-  const target = mount.hasTarget || mount.hasEnv ? '' : `,target=/run/secrets/${baseName(id)}`;
+  if (idEnd === undefined) return [insert(end, `,id=${writtenId}.${digest}`)];
+  const target = mount.hasTarget || mount.hasEnv ? '' : `,target=/run/secrets/${baseName(writtenId)}`;
   if (openId || target === '') return [insert(idEnd, `.${digest}${target}`)];
   return [insert(idEnd, `.${digest}`), insert(end, target)];
 }
 
-/** Neither quoted nor escaped in a flag, and no part of CSV. */
-const PLAIN = /^[\w.@%+:/~-]+$/;
+/** Neither quoted nor escaped in a flag, and no part of CSV; variables only in their plain forms. */
+const PLAIN = /^(?:[\w.@%+:/~-]|\$\w+|\$\{\w+\})+$/;
 
 interface FoundMount {
   readonly dockerfile: Dockerfile;

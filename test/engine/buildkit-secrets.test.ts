@@ -117,5 +117,28 @@ describe.each(engines())('secret mounts on $name', (testEngine) => {
       expect(await build('new\n')).toMatchObject({ cached: false, lines: ['new', scene.id] });
       expect(await build('old\n')).toEqual({ cached: true, lines: [], imageId: first.imageId });
     });
+
+    it('run it again also where a variable names it, which 20.10 does not know', async () => {
+      const scene = new MountScene(engine);
+      const run = `RUN --mount=type=secret,id=$NAME,required cat /run/secrets/key && echo ${scene.id}`;
+      const written = Buffer.from(`FROM busybox:latest\nARG NAME=key\n${run}\n`);
+      const build = (value: string) => {
+        const { replacements, ids } = digestSecretMounts(
+          written,
+          new Map([['key', sha256(Buffer.from(value))]]),
+        );
+        const secrets = new Map(Array.from(ids.keys(), (id) => [id, Buffer.from(value)]));
+        return scene.build(redirect(written, replacements), { secrets });
+      };
+      if ((await images.majorVersion()) < 28) {
+        await expect(build('old\n')).rejects.toThrow(
+          / failed: secret \$NAME\.[0-9a-f]{64} not found: not found$/,
+        );
+        return;
+      }
+      expect(await build('old\n')).toMatchObject({ cached: false, lines: ['old', scene.id] });
+      expect(await build('old\n')).toMatchObject({ cached: true });
+      expect(await build('new\n')).toMatchObject({ cached: false, lines: ['new', scene.id] });
+    });
   });
 });

@@ -130,10 +130,27 @@ describe('digests in the ids of secret mounts', () => {
     ],
     ['--mount=type=secret,id=npm \\\n', '--mount=type=secret,id=npm.f00,target=/run/secrets/npm \\\n'],
     ['--mount=type=secret,id=other', '--mount=type=secret,id=other'],
-    ['--mount=type=secret,id=$X', '--mount=type=secret,id=$X'],
+    ['--mount=type=secret,id="n\u00efpm"', '--mount=type=secret,id="n\u00efpm"'],
+    ['--mount=type=secret,id=${X:-npm}', '--mount=type=secret,id=${X:-npm}'],
     ['--mount=type=ssh,id=npm', '--mount=type=ssh,id=npm'],
   ])('make %j %j', (before, after) => {
     expect(digested(before)).toBe(after);
+  });
+
+  it.each(['$X', 'n${X}m'])('are those of all secrets together where a variable decides: %s', (id) => {
+    const content = file(`--mount=type=secret,id=${id}`);
+    const { replacements, ids } = digestSecretMounts(content, DIGESTS);
+    const changed = redirect(content, replacements).toString();
+    const [, all = ''] = /\.([0-9a-f]{64}),/.exec(changed) ?? [];
+    expect(changed).toBe(`FROM a\nRUN --mount=type=secret,id=${id}.${all},target=/run/secrets/${id} x\n`);
+    expect([...ids]).toEqual([
+      [`npm.${all}`, 'npm'],
+      [`a/b.${all}`, 'a/b'],
+    ]);
+    const other = digestSecretMounts(content, new Map([...DIGESTS, ['npm', 'f01']]));
+    expect(other.ids.has(`npm.${all}`)).toBe(false);
+    const reordered = digestSecretMounts(content, new Map([...DIGESTS].reverse()));
+    expect(new Map(reordered.ids)).toEqual(new Map(ids));
   });
 
   it('are told with what they stand for, and with what was inserted, longest first', () => {
