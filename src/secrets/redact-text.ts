@@ -32,7 +32,7 @@ export class TextRedactor {
     texts.push(text);
     texts.sort((a, b) => b.length - a.length);
     this.#texts.set(start, texts);
-    this.#begins[hashAt(text, 0)] = 1;
+    this.#begins[Array.from({ length: SHORTEST }, (_, at) => text.charCodeAt(at)).reduce(roll, 0)] = 1;
     this.#longest = Math.max(this.#longest, text.length);
   }
 
@@ -48,11 +48,16 @@ export class TextRedactor {
     if (this.#longest === 0) return { clean: piece, carry: NOTHING_CARRIED };
     const text = carry.rest + piece;
     // Before it, every text that could begin at a position would have ended within what is known.
-    const decided = then === 'end' ? text.length : Math.max(0, text.length - Math.max(0, this.#longest - 1));
+    const decided = then === 'end' ? text.length : Math.max(0, text.length - this.#longest + 1);
     let clean = '';
     // Texts may overlap, so where one is found it goes on for others that begin in its midst.
     let end = carry.covered;
-    for (let at = 0; at < decided; at++) {
+    let hash = 0;
+    const last = Math.min(text.length, decided + SHORTEST - 1);
+    for (let index = 0; index < last; index++) {
+      hash = roll(hash, text.charCodeAt(index));
+      const at = index - SHORTEST + 1;
+      if (this.#begins[hash] === 0 || at < 0) continue;
       const length = this.#longestAt(text, at);
       if (length === 0) continue;
       if (at >= end) clean += text.slice(end, at) + MARK;
@@ -67,19 +72,12 @@ export class TextRedactor {
 
   /** @returns 0 where none begins */
   #longestAt(text: string, at: number): number {
-    if (this.#begins[hashAt(text, at)] === 0 || at + SHORTEST > text.length) return 0;
     const texts = this.#texts.get(text.slice(at, at + SHORTEST));
     return texts?.find((candidate) => text.startsWith(candidate, at))?.length ?? 0;
   }
 }
 
-/** Past the end of the text any slot will do. */
-function hashAt(text: string, at: number): number {
-  return (
-    (text.charCodeAt(at) +
-      text.charCodeAt(at + 1) * 31 +
-      text.charCodeAt(at + 2) * 961 +
-      text.charCodeAt(at + 3) * 29791) &
-    (SLOTS - 1)
-  );
+/** The hash of the last four characters: what came before has left its sixteen bits. */
+function roll(hash: number, code: number): number {
+  return ((hash << 4) ^ code) & (SLOTS - 1);
 }
