@@ -20,30 +20,34 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
 
 describe.each(engines())('ssh mounts on $name', (testEngine) => {
   let folder: SshFolder;
-  let agent: Awaited<ReturnType<SshFolder['agent']>>;
+  let agent: { readonly socket: string };
   let engine: Engine;
   let server: GitServer;
   const images = new Images(testEngine);
+  /** What takes things away again, in the order in which they were made. */
+  const ends: (() => Promise<void>)[] = [];
 
   beforeAll(async () => {
     folder = await SshFolder.make();
+    ends.push(() => folder.remove());
     const held = await folder.key('held', ['-t', 'ed25519']);
-    agent = await folder.agent('agent.sock', [held]);
+    const made = await folder.agent('agent.sock', [held]);
+    ends.push(() => made[Symbol.asyncDispose]());
+    agent = made;
     const files = await Promise.all(Object.entries(KEYS).map(([name, options]) => folder.key(name, options)));
     const keys = await Promise.all([held, ...files].map((path) => readFile(`${path}.pub`, 'utf8')));
     const env = { SSH_AUTH_SOCK: agent.socket };
     engine = await connect({ host: testEngine.host, env }, AbortSignal.timeout(20_000));
+    ends.push(() => engine.close());
     server = await gitServer(
       testEngine,
       engine,
       keys.map((key) => key.trim()),
     );
+    ends.push(() => server[Symbol.asyncDispose]());
   });
   afterAll(async () => {
-    await server[Symbol.asyncDispose]();
-    await engine.close();
-    await agent[Symbol.asyncDispose]();
-    await folder.remove();
+    for (const end of ends.reverse()) await end();
   });
 
   /** A Dockerfile whose last RUN mounts so. */

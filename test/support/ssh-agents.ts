@@ -4,6 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { hasProgram } from '../../src/lab/exec.js';
+import { withLock } from '../../src/lab/lock.js';
 import { ensureTools } from '../../src/lab/packages.js';
 import { aloud } from '../../src/lab/say.js';
 
@@ -14,8 +16,7 @@ export class SshFolder {
   private constructor(readonly path: string) {}
 
   static async make(): Promise<SshFolder> {
-    const tools = [{ program: 'ssh-keygen', package: 'openssh-client' }];
-    await ensureTools(tools, 'the tests of ssh mounts make keys with it', aloud);
+    await ensureOpenSsh();
     // Short: the path of a socket may have 107 bytes.
     return new SshFolder(await mkdtemp(join(tmpdir(), 'hab-ssh-')));
   }
@@ -66,4 +67,17 @@ export class SshFolder {
   async remove(): Promise<void> {
     await rm(this.path, { recursive: true, force: true });
   }
+}
+
+async function ensureOpenSsh(): Promise<void> {
+  const tools = [{ program: 'ssh-keygen', package: 'openssh-client' }];
+  if (await hasProgram('ssh-keygen')) return;
+  const purpose = 'installing openssh-client';
+  const onWait = (holder: string): void => {
+    aloud.line(`waiting for ${holder}`);
+  };
+  // Test files run at the same time; apt-get does not wait for another.
+  await withLock({ purpose, onWait }, () =>
+    ensureTools(tools, 'the tests of ssh mounts make keys with it', aloud),
+  );
 }

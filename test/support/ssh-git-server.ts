@@ -1,5 +1,5 @@
 /** A real git server behind a real sshd, in a container of the engine under test; its image has git and ssh for RUN, too. */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Engine, EngineContainer } from '../../src/core/ports.js';
 import { memoryFolder } from '../../src/engine/memory-folder.js';
 import type { TestEngine } from './engines.js';
@@ -36,14 +36,14 @@ export async function gitServer(
   engine: Engine,
   keys: readonly string[],
 ): Promise<GitServer> {
-  const name = createHash('sha256').update(DOCKERFILE).digest('hex').slice(0, 8);
-  // Stays for the next run: its packages take longer than all tests with them.
-  const image = `127.0.0.1:1/habitus-ssh/${name}:latest`;
-  if ((await engine.describeImage(image)) === undefined) await buildImage(engine, image);
+  const id = randomBytes(6).toString('hex');
+  const image = `127.0.0.1:1/habitus-ssh/${id}:latest`;
+  // From the second run on out of the builder's cache.
+  await buildImage(engine, image);
   const container = await engine.createContainer(
     {
       image,
-      name: `habitus-ssh-${randomBytes(4).toString('hex')}`,
+      name: `habitus-ssh-${id}`,
       entrypoint: ['/bin/sh', '-c', SERVE, 'serve'],
       command: keys,
       network: 'bridge',
@@ -52,6 +52,10 @@ export async function gitServer(
     },
     NEVER,
   );
+  const remove = async (): Promise<void> => {
+    await container.remove();
+    await engine.removeImage(image);
+  };
   try {
     await container.start(NEVER);
     const host = await addressOf(testEngine, container);
@@ -61,10 +65,10 @@ export async function gitServer(
     return {
       image,
       clone: `GIT_SSH_COMMAND="${ssh}" git clone -q ssh://root@${host}/srv/repo.git /repo`,
-      [Symbol.asyncDispose]: () => container.remove(),
+      [Symbol.asyncDispose]: remove,
     };
   } catch (error) {
-    await container.remove();
+    await remove();
     throw error;
   }
 }
