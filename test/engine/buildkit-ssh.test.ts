@@ -25,7 +25,7 @@ describe.each(engines())('ssh mounts on $name', (testEngine) => {
   let server: GitServer;
   const images = new Images(testEngine);
   /** What takes things away again, in the order in which they were made. */
-  const ends: (() => Promise<void>)[] = [];
+  const ends: (() => PromiseLike<void>)[] = [];
 
   beforeAll(async () => {
     folder = await SshFolder.make();
