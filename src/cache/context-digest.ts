@@ -124,7 +124,9 @@ class Listing {
       text = '';
     }
     const digest = hash.update(text + parents.join(''), 'latin1').digest('hex');
-    const stamp = createHash('sha256').update(digest);
+    // Of the folder itself only this counts: what came and went in it.
+    const root = look(this.#directory, '.')?.stats.ctimeNs;
+    const stamp = createHash('sha256').update(`${digest} ${String(root)}`);
     for (const column of [this.#changeTimes, this.#inodes]) stamp.update(BigInt64Array.from(column));
     return { digest, stamp: stamp.digest('hex'), files: () => FileStates.of(this.#paths, this.#states) };
   }

@@ -104,10 +104,11 @@ function cleanupValue(cleanup: CleanupSpec | undefined): Value {
 
 /** A step's result, and the places that mean it: two steps may change names. */
 function stepParts({ steps, references }: StepInputs): (readonly [string, Value])[] {
-  const labels = new Set([...Object.keys(steps), ...references.map(({ label }) => label)]);
+  const results = new Map(Object.entries(steps));
+  const labels = new Set([...results.keys(), ...references.map(({ label }) => label)]);
   return [...labels].map((label) => {
     const places = references.filter((one) => one.label === label).map(({ start, end }) => [start, end]);
-    return [`step ${label}`, [steps[label] ?? null, places]];
+    return [`step ${label}`, [results.get(label) ?? null, places]];
   });
 }
 

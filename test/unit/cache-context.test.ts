@@ -1,0 +1,301 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { chmod, link, lstat, mkdir, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { artifactParents } from '../../src/cache/artifact-parents.js';
+import { digestContext, type ContextDigest } from '../../src/cache/context-digest.js';
+import { Contexts, keepFiles, keptFiles } from '../../src/cache/contexts.js';
+import { scan } from '../../src/cache/scan.js';
+import { StatCache } from '../../src/cache/stat-cache.js';
+import { CacheStore } from '../../src/cache/store.js';
+import { compileIgnore } from '../../src/tar/ignore.js';
+import { walk } from '../../src/tar/walk.js';
+import { NEVER, run } from '../support/tar.js';
+import { plant, temporaryFolder } from '../support/tar-tree.js';
+
+const folder = temporaryFolder();
+const at = (name: string) => join(folder.path, 'context', name);
+const inContext = (lines: readonly string[]) => plant(at(''), lines);
+
+function digest(
+  ignore?: string,
+  parents?: readonly string[],
+  known = StatCache.empty(),
+): Promise<ContextDigest> {
+  return digestContext(
+    {
+      directory: at(''),
+      ...(ignore !== undefined && { ignore: compileIgnore(ignore) }),
+      ...(parents && { parents }),
+    },
+    known,
+    NEVER,
+  );
+}
+
+const digestText = async (ignore?: string) => (await digest(ignore)).digest;
+
+/** Wrong digests of all files, as if they had been written long ago: who believes them has not read the files. */
+function lieAbout(cache: StatCache): void {
+  for (const { path, type, stats } of scan(at(''), undefined)) {
+    if (type === 'file')
+      cache.remember(path, stats, path.padEnd(32, '!'), stats.ctimeNs + 3_600_000_000_000n);
+  }
+}
+
+describe('listing for a digest', () => {
+  const name = fc.constantFrom('a', 'b', 'ab', 'a.b', 'a-b', '\xff', 'x y');
+  const tree = fc.array(fc.array(name, { minLength: 1, maxLength: 4 }), { maxLength: 12 });
+  const rule = fc.tuple(
+    fc.constantFrom('', '!'),
+    fc.constantFrom('a', 'b', '*', '**/b', 'a/*', 'a/b', 'ab/**', '?'),
+  );
+
+  it('gives what is sent, in the same order, whatever is ignored', async () => {
+    await fc.assert(
+      fc.asyncProperty(tree, fc.array(rule, { maxLength: 5 }), async (files, rules) => {
+        await rm(at(''), { recursive: true, force: true });
+        await mkdir(at(''), { recursive: true });
+        for (const names of files) await inContext([names.join('/')]).catch(() => undefined);
+        const ignore = compileIgnore(rules.map((parts) => parts.join('')).join('\n'));
+        const sent: string[] = [];
+        for await (const { entry } of walk(at(''), ignore, NEVER)) sent.push(`${entry.type} ${entry.path}`);
+        expect(Array.from(scan(at(''), ignore), ({ type, path }) => `${type} ${path}`)).toEqual(sent);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe('the digest of a context', () => {
+  it('does not depend on times, places or the order of making', async () => {
+    await inContext(['d/a=1', 'b=2', 'l -> b', 'empty/']);
+    const first = await digest();
+    await utimes(at('d/a'), 5, 5);
+    expect((await digest()).digest).toBe(first.digest);
+    await rename(at(''), join(folder.path, 'moved'));
+    await inContext(['empty/', 'l -> b', 'b=2', 'd/a=1']);
+    expect((await digest()).digest).toBe(first.digest);
+  });
+
+  it.each<[string, () => Promise<unknown>]>([
+    ['content', () => writeFile(at('d/a'), '2')],
+    ['size', () => writeFile(at('d/a'), '')],
+    ['a mode', () => chmod(at('d/a'), 0o755)],
+    ['the mode of a folder', () => chmod(at('d'), 0o700)],
+    ['setuid', () => chmod(at('d/a'), 0o4644)],
+    ['a name', () => rename(at('d/a'), at('d/z'))],
+    ['a place', () => rename(at('d/a'), at('a'))],
+    ['a new file', () => writeFile(at('new'), '')],
+    ['a new empty folder', () => mkdir(at('new'))],
+    ['a removed file', () => rm(at('b'))],
+    ['a link’s target', () => rm(at('l')).then(() => inContext(['l -> d']))],
+    ['a file in place of a link', () => rm(at('l')).then(() => inContext(['l=b']))],
+    ['a hard link in place of a copy', () => rm(at('b2')).then(() => link(at('b'), at('b2')))],
+    ['a fifo', () => Promise.resolve(run('mkfifo', [at('pipe')]))],
+    ['two contents exchanged', () => writeFile(at('d/a'), '2').then(() => writeFile(at('b'), '1'))],
+  ])('changes with %s', async (_, change) => {
+    await inContext(['d/a=1', 'b=2', 'b2=2', 'l -> b']);
+    const before = await digestText();
+    await change();
+    expect(await digestText()).not.toBe(before);
+  });
+
+  it('passes over what is ignored', async () => {
+    await inContext(['a=1', 'out/x=1', 'out/keep=1']);
+    const rules = 'out\n!out/keep';
+    const before = await digestText(rules);
+    await writeFile(at('out/x'), '2');
+    expect(await digestText(rules)).toBe(before);
+    await writeFile(at('out/keep'), '2');
+    expect(await digestText(rules)).not.toBe(before);
+  });
+
+  it('counts the mode of an ignored folder only where an artifact needs it', async () => {
+    await inContext(['etc/x', 'a']);
+    const parents = artifactParents(
+      [{ source: '/out/conf', destination: 'context/etc' }],
+      folder.path,
+      at(''),
+    );
+    expect(parents).toEqual(['etc']);
+    const [without, needed] = [await digest('etc'), await digest('etc', parents)];
+    await chmod(at('etc'), 0o700);
+    expect((await digest('etc')).digest).toBe(without.digest);
+    expect((await digest('etc', parents)).digest).not.toBe(needed.digest);
+    await rm(at('etc'), { recursive: true });
+    expect((await digest('etc', parents)).digest).not.toBe(needed.digest);
+  });
+
+  it('names a file that cannot be read', async () => {
+    await expect(digestContext({ directory: at('nowhere') }, StatCache.empty(), NEVER)).rejects.toThrow(
+      '"." of the context changed while it was being read',
+    );
+  });
+
+  it('stops at an abort', async () => {
+    await inContext(['a']);
+    const stopped = AbortSignal.abort(new Error('enough'));
+    await expect(digestContext({ directory: at('') }, StatCache.empty(), stopped)).rejects.toThrow('enough');
+  });
+
+  it('gives up on a file that somebody keeps writing to', async () => {
+    await inContext(['small']);
+    const write = (size: number): void => {
+      writeFileSync(at('log'), Buffer.alloc(size));
+    };
+    write(300_000);
+    const stop = new AbortController();
+    const writer = (async () => {
+      for (let size = 300_001; !stop.signal.aborted; size++) {
+        write(size);
+        await new Promise(setImmediate);
+      }
+    })();
+    await expect(digest()).rejects.toMatchObject({
+      message: '"log" of the context changed while it was being read',
+      hint: 'Build again when nothing writes to it, or leave it out with a line in .dockerignore.',
+    });
+    stop.abort();
+    await writer;
+  });
+});
+
+describe('artifacts’ parents', () => {
+  it.each([
+    ['/out/conf', 'a/b', '', ['a/b', 'a']],
+    ['/bin/app', '', '', []],
+    ['/', 'root/fs', '', ['root/fs', 'root']],
+    ['/out/conf', 'sub/x', 'sub', ['x']],
+    ['/out/conf', 'other', 'sub', []],
+    ['/out/sub', '', 'sub', []],
+    ['/é', 'ü', '', ['\xc3\xbc']],
+  ])('of %s in %o, seen from %o', (source, destination, context, expected) => {
+    expect(artifactParents([{ source, destination }], '/work', join('/work', context))).toEqual(expected);
+  });
+});
+
+describe('the contexts of a session', () => {
+  const store = () => CacheStore.of({ XDG_CACHE_HOME: join(folder.path, 'cache') });
+  const context = () => ({ directory: at('') });
+
+  it('are read once, then known by stat data alone', async () => {
+    await inContext(['a=1', 'd/b=2']);
+    const cache = StatCache.empty();
+    lieAbout(cache);
+    const believed = await digest(undefined, undefined, cache);
+    expect(believed.digest).not.toBe(await digestText());
+    await writeFile(at('a'), '1');
+    await writeFile(at('d/b'), '2');
+    expect((await digest(undefined, undefined, cache)).digest).toBe(await digestText());
+  });
+
+  it('are listed once for all steps', async () => {
+    await inContext(['a=1']);
+    const contexts = new Contexts(store());
+    const first = await contexts.digest(context(), NEVER);
+    await writeFile(at('a'), '2');
+    expect(await contexts.digest(context(), NEVER)).toBe(first);
+    expect(await contexts.digest({ ...context(), ignore: 'b' }, NEVER)).not.toBe(first);
+    expect((await new Contexts(store()).digest(context(), NEVER)).digest).not.toBe(first.digest);
+  });
+
+  it.each<[string, () => Promise<unknown>, boolean]>([
+    ['nothing', () => Promise.resolve(), true],
+    ['an ignored file', () => writeFile(at('d/out'), 'x'), true],
+    ['a change', () => writeFile(at('a'), '2'), false],
+    ['a change and back', () => writeFile(at('a'), '2').then(() => writeFile(at('a'), '1')), false],
+    ['a file that came and went', () => writeFile(at('n'), '').then(() => rm(at('n'))), false],
+    ['the whole folder gone', () => rm(at(''), { recursive: true }), false],
+  ])('tell %s since they were listed', async (_, change, still) => {
+    await inContext(['a=1', 'd/out=1', 'd/in=1']);
+    const contexts = new Contexts(store());
+    const ignoring = { ...context(), ignore: 'd/out' };
+    await contexts.digest(ignoring, NEVER);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await change();
+    expect(await contexts.untouched([ignoring, { ...ignoring }], NEVER)).toHaveLength(still ? 2 : 0);
+    expect(await contexts.untouched([context()], NEVER), 'never listed').toEqual([]);
+  });
+
+  it('remember contents for the next session, but not those just written', async () => {
+    await inContext(['a=1']);
+    const contexts = new Contexts(store());
+    await contexts.digest(context(), NEVER);
+    await contexts.save();
+    await expect(readdir(join(folder.path, 'cache/habitus'))).rejects.toThrow('ENOENT');
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    await contexts.untouched([context()], NEVER);
+    await contexts.save();
+    const [name = ''] = await readdir(join(folder.path, 'cache/habitus/contents'));
+    const known = StatCache.decode(await store().read('contents', name));
+    expect(known.digestOf('a', await lstat(at('a'), { bigint: true }))).toHaveLength(32);
+  });
+
+  it('are right whatever becomes of the memory', async () => {
+    await inContext(['a=1', 'd/b=2']);
+    const expected = await digestText();
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    const contexts = new Contexts(store());
+    await contexts.digest(context(), NEVER);
+    await contexts.save();
+    const [name = ''] = await readdir(join(folder.path, 'cache/habitus/contents'));
+    const file = join(folder.path, 'cache/habitus/contents', name);
+    const whole = readFileSync(file);
+    for (let place = 0; place < whole.length; place += 3) {
+      const damaged = Buffer.from(whole);
+      damaged[place] = (damaged[place] ?? 0) ^ 0x11;
+      for (const bytes of [damaged, whole.subarray(0, place)]) {
+        writeFileSync(file, bytes);
+        expect((await new Contexts(store()).digest(context(), NEVER)).digest).toBe(expected);
+      }
+    }
+  });
+
+  it('always have the digest of their content, whatever is done to them between sessions', async () => {
+    const edit = fc.tuple(
+      fc.constantFrom('a', 'b', 'd/c', 'd/e'),
+      fc.constantFrom('write', 'mode', 'remove', 'swap'),
+      fc.nat(3),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(edit, { minLength: 1, maxLength: 8 }), async (edits) => {
+        await rm(folder.path, { recursive: true, force: true });
+        await inContext(['a=0', 'b=1', 'd/c=2']);
+        for (const [name, kind, value] of edits) {
+          if (kind === 'write') writeFileSync(at(name), `${value}`);
+          if (kind === 'remove') await rm(at(name), { force: true });
+          if (kind === 'mode') await chmod(at(name), 0o600 + value).catch(() => undefined);
+          if (kind === 'swap') await rename(at('b'), at(name)).catch(() => undefined);
+          const contexts = new Contexts(store());
+          const { digest: found } = await contexts.digest(context(), NEVER);
+          await contexts.save();
+          expect(found).toBe(await digestText());
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('are kept, to tell later what has changed', async () => {
+    await inContext(['a=1', 'gone=1', 'mode=1', 'l -> a']);
+    const before = await digest();
+    await keepFiles(store(), before);
+    await keepFiles(store(), before);
+    await writeFile(at('a'), '2');
+    await rm(at('gone'));
+    await chmod(at('mode'), 0o755);
+    await inContext(['new=1']);
+    const kept = await keptFiles(store(), before.digest);
+    const now = (await digest()).files();
+    expect(kept && now.changesSince(kept)).toEqual([
+      { path: 'a', change: 'content' },
+      { path: 'mode', change: 'mode' },
+      { path: 'new', change: 'added' },
+      { path: 'gone', change: 'removed' },
+    ]);
+    expect(kept && before.files().changesSince(kept)).toEqual([]);
+    expect(await keptFiles(store(), 'f'.repeat(64))).toBeUndefined();
+  });
+});
