@@ -123,7 +123,7 @@ class LateService implements SecretService {
   }
 
   async #open(): Promise<SecretService> {
-    const { binding, port = 0, user, password } = this.#how;
+    const { binding, port = 0, user, password, authentication } = this.#how;
     const { engine, builder, plan, version, warn } = this.#facts;
     return createSecretService({
       address: binding ?? (await this.#address()),
@@ -131,6 +131,7 @@ class LateService implements SecretService {
       serves: this.#serves,
       ...(user !== undefined && { user }),
       ...(password !== undefined && { password }),
+      ...(authentication !== undefined && { authentication }),
       version,
       memory: openServiceMemory(memoryFolder(process.env), `${engine.info.id} ${builder}`, plan.file),
       onRefused: warn,

@@ -137,6 +137,7 @@ async function runs(block: Block, folder: DocsFolder): Promise<string> {
 function masked(text: string): string {
   return text
     .replaceAll(/\b\d+(\.\d+)?\s?(ms|s)\b/g, '<time>')
+    .replaceAll(/\b\d+(\.\d+)? [kMG]?B searched/g, '<size> searched')
     .replaceAll(/session [0-9a-z]{12}/g, 'session <id>')
     .replaceAll(/\b[0-9a-f]{12}\b/g, '<image>')
     .replaceAll(/\S*habitus-docs-\w+\/work\//g, '')
