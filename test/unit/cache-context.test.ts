@@ -68,6 +68,12 @@ describe('listing for a digest', () => {
   });
 });
 
+it('lists an ignored folder only when something below it comes back', async () => {
+  await inContext(['keep/x', 'out/a/yes', 'out/a/no', 'out/b/no', 'z']);
+  const listed = Array.from(scan(at(''), compileIgnore('out\n!out/a/yes')), ({ path }) => path);
+  expect(listed).toEqual(['keep', 'keep/x', 'out', 'out/a', 'out/a/yes', 'z']);
+});
+
 describe('the digest of a context', () => {
   it('does not depend on times, places or the order of making', async () => {
     await inContext(['d/a=1', 'b=2', 'l -> b', 'empty/']);
@@ -99,6 +105,15 @@ describe('the digest of a context', () => {
     await inContext(['d/a=1', 'b=2', 'b2=2', 'l -> b']);
     const before = await digestText();
     await change();
+    expect(await digestText()).not.toBe(before);
+  });
+
+  it('tells which of two equal files has another name', async () => {
+    await inContext(['a=1', 'b=1']);
+    await link(at('a'), at('c'));
+    const before = await digestText();
+    await rm(at('c'));
+    await link(at('b'), at('c'));
     expect(await digestText()).not.toBe(before);
   });
 
