@@ -33,6 +33,11 @@ interface Text {
   readonly text: string;
 }
 
+interface Found {
+  readonly needle: Needle;
+  readonly place: DocumentPlace;
+}
+
 /** Longer keys are of no use to anybody. */
 const SHOWN = 200;
 
@@ -40,7 +45,7 @@ const SHOWN = 200;
 export class DocumentSearch {
   readonly #matcher: Matcher;
   readonly #findings = new Map<string, DocumentFinding>();
-  /** Found outside other documents: those mostly repeat the config. */
+  /** Names of the secrets found so far. */
   readonly #known = new Set<string>();
 
   constructor(matcher: Matcher) {
@@ -58,21 +63,27 @@ export class DocumentSearch {
   /** Every string in it, keys too, and then its bytes for what no string shows. */
   config(bytes: Buffer): void {
     const config = parsed(bytes);
+    const repeated: Found[] = [];
     for (const text of texts(config)) {
-      for (const { needle } of this.#find(text.text)) this.#add(needle, this.#placeOf(text, config));
+      for (const { needle } of this.#find(text.text)) {
+        const place = this.#placeOf(text, config);
+        // The classic builder's `container_config` repeats the config and the last instruction.
+        if (place.kind === 'config' && place.key.startsWith('container_config'))
+          repeated.push({ needle, place });
+        else this.#add(needle, place);
+      }
     }
-    for (const { needle } of this.#matcher.find(bytes)) {
-      if (!this.#known.has(needle.secret)) this.#add(needle, { kind: 'config', key: '' });
-    }
+    this.#addUnknown(repeated);
+    const place = { kind: 'config', key: '' } as const;
+    this.#addUnknown(this.#matcher.find(bytes).map(({ needle }) => ({ needle, place })));
   }
 
-  /** To be called last: what the config has, too, is not told again. */
+  /** To be called last: what was found elsewhere is not told again. */
   document(path: string, bytes: Buffer): void {
     const matches: Match[] = [...this.#matcher.find(bytes)];
     for (const { text } of texts(parsed(bytes))) matches.push(...this.#find(text));
-    for (const { needle } of matches) {
-      if (!this.#known.has(needle.secret)) this.#insert(needle, { kind: 'document', path: this.#mask(path) });
-    }
+    const place = { kind: 'document', path: this.#mask(path) } as const;
+    this.#addUnknown(matches.map(({ needle }) => ({ needle, place })));
   }
 
   #find(text: string): readonly Match[] {
@@ -83,14 +94,16 @@ export class DocumentSearch {
     return maskText(text, this.#matcher);
   }
 
-  #add(needle: Needle, place: DocumentPlace): void {
-    this.#known.add(needle.secret);
-    this.#insert(needle, place);
-  }
-
-  #insert({ secret, encoding }: Needle, place: DocumentPlace): void {
+  #add({ secret, encoding }: Needle, place: DocumentPlace): void {
+    this.#known.add(secret);
     const key = JSON.stringify([secret, encoding, place]);
     if (!this.#findings.has(key)) this.#findings.set(key, { secret, encoding, place });
+  }
+
+  /** Only those of secrets that were not found anywhere before. */
+  #addUnknown(found: readonly Found[]): void {
+    const unknown = found.filter(({ needle }) => !this.#known.has(needle.secret));
+    for (const { needle, place } of unknown) this.#add(needle, place);
   }
 
   #placeOf({ path, text }: Text, config: unknown): DocumentPlace {
@@ -99,7 +112,7 @@ export class DocumentSearch {
     if (first === 'history' && typeof second === 'number') {
       return { kind: 'history', instruction: this.#mask(instructionAt(config, second)) };
     }
-    if (first === 'config' || first === 'container_config') {
+    if (first === 'config') {
       if (second === 'Labels' && typeof third === 'string')
         return { kind: 'label', label: this.#mask(third) };
       if (second === 'Env') return { kind: 'env', variable: this.#mask(/^[^=]*/.exec(text)?.[0] ?? '') };
