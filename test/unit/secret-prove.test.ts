@@ -15,6 +15,7 @@ import {
 import { spoolArtifact } from '../../src/tar/artifact.js';
 import {
   archive,
+  archiveItems,
   diffIds,
   digest,
   FORMS,
@@ -180,6 +181,22 @@ describe('the proof of an image', () => {
     const expected = { diffIds: diffIds(image), baseLayers: 1, names: [] };
     await expect(proveImage(Readable.from([changed]), expected, matcher, NEVER)).rejects.toThrow(
       /^Layer 2 of 2 \(sha256:[0-9a-f]{12}\) has other content than its digest says: sha256:/,
+    );
+  });
+
+  test('is refused where the archive has the layers of the image in another order', async () => {
+    const image = imageOf({ layers: [[file('a', 'a')], [file('b', 'b')]] });
+    const items = archiveItems(image, 'docker20').map((item) => {
+      if (item.name !== 'manifest.json') return item;
+      const [manifest] = JSON.parse(item.body?.toString() ?? '') as { Layers: string[] }[];
+      return {
+        ...item,
+        body: Buffer.from(JSON.stringify([{ ...manifest, Layers: manifest?.Layers.toReversed() }])),
+      };
+    });
+    const expected = { diffIds: diffIds(image), baseLayers: 0, names: [] };
+    await expect(proveImage(Readable.from([tar(items)]), expected, matcher, NEVER)).rejects.toThrow(
+      /^Layer 1 of 3 \(sha256:[0-9a-f]{12}\) has other content than its digest says: sha256:/,
     );
   });
 });
