@@ -1,8 +1,12 @@
 /** Kinds of tests: pure ones, ones against real engines, and ones that run the program itself. */
 
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 const SECOND = 1000;
+// What the program remembers of tests is not the developer's; global-setup.ts removes it.
+process.env['XDG_CACHE_HOME'] = join(tmpdir(), `habitus-test-cache-${process.pid}`);
 const setup = ['test/support/global-setup.ts'];
 
 export default defineConfig({

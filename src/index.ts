@@ -20,11 +20,16 @@ import type {
 } from './core/image-api.js';
 import type { Connect } from './core/image-input.js';
 import type { Engine } from './core/ports.js';
+import type { SessionMemory } from './core/memory.js';
+import { openSessionMemory, type MemoryFacts } from './cache/step-memory.js';
+import { CacheStore } from './cache/store.js';
 import { squashOne } from './core/squash-one.js';
 import type { Plan } from './core/plan.js';
 import { connect } from './engine/connect.js';
 import { checkSsh } from './engine/ssh-sources.js';
 import { forBuild, openSecrets, type ReadSecrets } from './secrets/build-secrets.js';
+import { openDigestKey } from './secrets/digest.js';
+import { memoryFolder } from './secrets/memory-folder.js';
 import { proveOne, readNamedSecrets } from './secrets/prove-one.js';
 import { writeReport } from './secrets/report-file.js';
 import { packageVersion } from './version.js';
@@ -109,6 +114,10 @@ async function buildPlan(
       warn,
       signal,
     });
+    const memory =
+      (options.fingerprint ?? true)
+        ? await openMemory(plan, options, secrets, { engine, builder, network, warn })
+        : undefined;
     const settings = {
       builder,
       jobs: options.jobs ?? DEFAULT_JOBS,
@@ -120,11 +129,34 @@ async function buildPlan(
       removeContainers: options.removeContainers ?? true,
       removal: { force: options.forceRemoveImages ?? false, noPrune: options.noPruneImages ?? false },
       secrets: served,
+      explain: options.explain ?? false,
+      ...(memory !== undefined && { memory }),
     };
     return await runBuild(plan, engine, settings, emit, signal);
   } finally {
     await engine.close();
   }
+}
+
+/** `undefined` where nothing can be remembered of this user. */
+async function openMemory(
+  plan: Plan,
+  { limits = {}, keepArtifacts = false }: BuildOptions,
+  { of }: ReadSecrets,
+  facts: Pick<MemoryFacts, 'engine' | 'builder' | 'network' | 'warn'>,
+): Promise<SessionMemory | undefined> {
+  const key = await openDigestKey(memoryFolder(process.env));
+  if (key.kind === 'process') return undefined;
+  return openSessionMemory({
+    ...facts,
+    plan,
+    limits,
+    keepArtifacts,
+    version: packageVersion(),
+    secretsOf: of,
+    key: key.key,
+    store: CacheStore.of(process.env),
+  });
 }
 
 /** The values of `--secret-env`: what is not set is no secret. */

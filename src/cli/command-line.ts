@@ -80,6 +80,8 @@ function buildOptions(flags: FlagValues): BuildOptions {
     buildArgs: flags.build,
     uid: flags.uid,
     noCache: flags['no-cache'],
+    fingerprint: flags['no-fingerprint'] === undefined ? undefined : !flags['no-fingerprint'],
+    explain: flags.explain,
     noCleanup: flags['no-cleanup'],
     keepBuildCache: flags['keep-build-cache'],
     keepAll: flags['keep-all'],

@@ -49,6 +49,10 @@ export interface BuildOptions {
   /** Appended to every image name as `-<uid>`. */
   readonly uid?: string;
   readonly noCache?: boolean;
+  /** Leave out what an earlier session has built of the same inputs; default true. */
+  readonly fingerprint?: boolean;
+  /** Tell of each step why it is built, or that it is unchanged. */
+  readonly explain?: boolean;
   /** Skip cleanup and squash of every step. */
   readonly noCleanup?: boolean;
   /** Every image stays under its name, also those that only other steps use. */

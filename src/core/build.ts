@@ -4,11 +4,12 @@ import { writeArtifact } from '../tar/extract.js';
 import type { BuildResult, StepResult } from './api.js';
 import { UsageError } from './errors.js';
 import type { Emit } from './events.js';
+import type { Fate, SessionMemory } from './memory.js';
 import type { Builder, Engine, Limits } from './ports.js';
 import type { Plan } from './plan.js';
 import { promote } from './promote.js';
 import { leavingOf } from './proof.js';
-import { runSteps, type EndedStep } from './run-steps.js';
+import { runSteps, statusOf, type EndedStep } from './run-steps.js';
 import type { BuildSecrets, ProofReport } from './secrets.js';
 import { Session, type ImageRemoval } from './session.js';
 
@@ -24,6 +25,10 @@ export interface BuildSettings {
   readonly keepBuildCache: boolean;
   readonly removal: ImageRemoval;
   readonly secrets: BuildSecrets;
+  /** Absent: everything is built. */
+  readonly memory?: SessionMemory;
+  /** Tell of each step why it is built, or is not. */
+  readonly explain: boolean;
 }
 
 /**
@@ -58,7 +63,9 @@ export async function runBuild(
   let ended: readonly EndedStep[];
   let proof: ProofReport | undefined;
   try {
-    ended = await runSteps(plan, settings, session, engine, emit, signal);
+    const fates = (await settings.memory?.decide(signal)) ?? new Map<string, Fate>();
+    if (settings.explain) explainFates(plan, fates, emit);
+    ended = await runSteps(plan, fates, settings, session, engine, emit, signal);
     if (ended.every(({ outcome }) => outcome.status === 'succeeded')) {
       ({ status, proof } = await finish(plan, ended, session, engine, settings, emit, signal));
     } else if (signal.aborted) {
@@ -120,6 +127,16 @@ async function finish(
   try {
     proof = await prove(plan, ended, session, engine, settings, emit, signal);
     if (proof?.result === 'found') return { status: 'failed', proof };
+    // Before artifacts are written: they may lie in contexts.
+    await settings.memory?.remember(
+      session.id,
+      ended.flatMap(({ step: { label }, fate, outcome, durationMs }) =>
+        fate.kind === 'build' && outcome.status === 'succeeded'
+          ? [{ label, imageId: outcome.value, durationMs }]
+          : [],
+      ),
+      signal,
+    );
     if (settings.keepArtifacts) await writeArtifacts(plan, session, signal);
     const promotions = ended.flatMap(({ step, outcome }) =>
       step.keep && outcome.status === 'succeeded'
@@ -155,11 +172,21 @@ async function writeArtifacts(plan: Plan, session: Session, signal: AbortSignal)
   }
 }
 
-function stepResult({ step, outcome, durationMs, failure }: EndedStep, named: boolean): StepResult {
+function explainFates(plan: Plan, fates: ReadonlyMap<string, Fate>, emit: Emit): void {
+  for (const { label } of plan.steps) {
+    const fate = fates.get(label);
+    const message =
+      fate?.kind === 'build' ? `built: ${fate.why.join(', ')}` : fate === undefined ? 'built' : 'unchanged';
+    emit({ at: Date.now(), type: 'notice', level: 'info', step: label, message });
+  }
+}
+
+function stepResult(ended: EndedStep, named: boolean): StepResult {
+  const { step, outcome, durationMs, failure } = ended;
   return {
     label: step.label,
     imageName: step.imageName,
-    status: outcome.status,
+    status: statusOf(ended),
     durationMs,
     names: named && step.keep ? [step.imageName] : [],
     ...(outcome.status === 'succeeded' && { imageId: outcome.value }),

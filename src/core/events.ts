@@ -3,8 +3,8 @@ import type { ProofReport } from './secrets.js';
 
 export type StepPhase = 'build' | 'cleanup' | 'squash' | 'artifacts' | 'command' | 'after_build_command';
 
-/** How one step ended. `skipped`: never started; `cancelled`: stopped while it was working. */
-export type StepStatus = 'succeeded' | 'failed' | 'cancelled' | 'skipped';
+/** How one step ended. `unchanged`: not built, for nothing has changed; `skipped`: never started; `cancelled`: stopped at work. */
+export type StepStatus = 'succeeded' | 'unchanged' | 'failed' | 'cancelled' | 'skipped';
 
 export type BuildEvent = { /** Milliseconds since the epoch. */ readonly at: number } & (
   | {

@@ -75,6 +75,8 @@ export interface ImageDescription {
   /** All its names `repository:tag`. */
   readonly names: readonly string[];
   readonly workingDir: string;
+  /** Instructions of `ONBUILD`, which a build on it begins with. */
+  readonly onBuild: readonly string[];
 }
 
 export interface ExecRequest {

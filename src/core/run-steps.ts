@@ -1,7 +1,8 @@
 /** Runs the steps of a plan in the scheduler's order, tells their events, and frees artifacts after their last taker. */
 import { ContextError, TarError } from '../tar/errors.js';
 import { HabitusError, StepError } from './errors.js';
-import type { Emit, Failure } from './events.js';
+import type { Emit, Failure, StepStatus } from './events.js';
+import type { Fate, SessionMemory } from './memory.js';
 import type { BuildSettings } from './build.js';
 import type { Engine } from './ports.js';
 import type { Plan, PlannedStep } from './plan.js';
@@ -12,6 +13,7 @@ import { runStep } from './step.js';
 
 export interface EndedStep {
   readonly step: PlannedStep;
+  readonly fate: Fate;
   /** The value is the image ID. */
   readonly outcome: Outcome<string>;
   /** 0 where it never started. */
@@ -23,6 +25,7 @@ export interface EndedStep {
 /** @returns how each step ended, in the order of the plan; rejects only on a bug of this program, after every step has settled */
 export async function runSteps(
   plan: Plan,
+  fates: ReadonlyMap<string, Fate>,
   settings: BuildSettings,
   session: Session,
   engine: Engine,
@@ -31,29 +34,37 @@ export async function runSteps(
 ): Promise<readonly EndedStep[]> {
   const steps = new Map(plan.steps.map((step) => [step.label, step]));
   const flow = artifactFlow(plan);
+  const fateOf = (label: string): Fate => fates.get(label) ?? BUILD;
   const startedAt = new Map<string, number>();
   const ended = new Map<string, EndedStep>();
   const releases: Promise<void>[] = [];
+  const weightOf = weights(plan, fates, settings.memory);
 
   await schedule<string>(
-    plan.steps.map(({ label, dependsOn }) => ({ id: label, dependsOn })),
+    plan.steps.map(({ label, dependsOn }) => ({ id: label, dependsOn, weight: weightOf(label) })),
     {
       jobs: settings.jobs,
       keepGoing: settings.keepGoing,
       signal,
       run: (label, stepSignal) => {
+        const step = known(steps, label);
+        const fate = fateOf(label);
+        if (fate.kind === 'leave') return Promise.resolve(fate.imageId);
         startedAt.set(label, performance.now());
         emit({ at: Date.now(), type: 'step-started', step: label });
-        const producers = flow.producersFor.get(label) ?? [];
+        const producers = fate.kind === 'build' ? (flow.producersFor.get(label) ?? []) : [];
         return runStep(
-          known(steps, label),
+          step,
+          fate,
           {
             producers: producers.map((producer) => ({
               step: producer,
               imageId: imageOf(known(ended, producer)),
               artifacts: session.artifactsOf(producer),
             })),
-            handsOff: settings.keepArtifacts || flow.takersOf.has(label),
+            handsOff:
+              settings.keepArtifacts ||
+              [...(flow.takersOf.get(label) ?? [])].some((taker) => fateOf(taker).kind === 'build'),
           },
           { ...settings, engine, session, workDirectory: plan.workDirectory },
           new StepReporter(emit, label),
@@ -64,6 +75,7 @@ export async function runSteps(
         const started = startedAt.get(label);
         const step: EndedStep = {
           step: known(steps, label),
+          fate: fateOf(label),
           outcome,
           durationMs: started === undefined ? 0 : Math.round(performance.now() - started),
           ...(outcome.status === 'failed' && { failure: failureOf(outcome.error) }),
@@ -84,6 +96,13 @@ export async function runSteps(
     if (outcome.status === 'failed' && isBug(outcome.error)) throw outcome.error;
   }
   return plan.steps.map(({ label }) => known(ended, label));
+}
+
+const BUILD: Fate = { kind: 'build', why: [] };
+
+/** What a user reads of how it ended. */
+export function statusOf({ outcome, fate }: EndedStep): StepStatus {
+  return outcome.status === 'succeeded' && fate.kind !== 'build' ? 'unchanged' : outcome.status;
 }
 
 function imageOf({ step, outcome }: EndedStep): string {
@@ -116,16 +135,31 @@ function artifactFlow(plan: Plan): ArtifactFlow {
   return { producersFor, takersOf };
 }
 
-function finishedEvent({ step, outcome, durationMs, failure }: EndedStep): Parameters<Emit>[0] {
+function finishedEvent(ended: EndedStep): Parameters<Emit>[0] {
+  const { step, outcome, durationMs, failure } = ended;
   return {
     at: Date.now(),
     type: 'step-finished',
     step: step.label,
-    status: outcome.status,
+    status: statusOf(ended),
     durationMs,
     ...(outcome.status === 'succeeded' && { imageId: outcome.value }),
     ...((outcome.status === 'skipped' || outcome.status === 'cancelled') && { reason: outcome.reason }),
     ...(failure !== undefined && { failure }),
+  };
+}
+
+/** Remembered durations, in milliseconds; what was never built counts as the mean of the others. */
+function weights(
+  plan: Plan,
+  fates: ReadonlyMap<string, Fate>,
+  memory: SessionMemory | undefined,
+): (label: string) => number {
+  const durations = plan.steps.flatMap(({ label }) => memory?.durationOf(label) ?? []);
+  const mean = durations.length === 0 ? 1 : durations.reduce((sum, one) => sum + one, 0) / durations.length;
+  return (label) => {
+    const kind = fates.get(label)?.kind ?? 'build';
+    return kind === 'build' ? (memory?.durationOf(label) ?? mean) : 0;
   };
 }
 

@@ -5,6 +5,7 @@ import { buildImage } from './build-image.js';
 import { cleanUp } from './cleanup.js';
 import { EngineError, StepError } from './errors.js';
 import { runHostCommand } from './host-command.js';
+import type { Fate } from './memory.js';
 import type { Builder, Engine, ImageDescription, Limits } from './ports.js';
 import type { ArtifactSpec, PlannedStep } from './plan.js';
 import type { BuildSecrets } from './secrets.js';
@@ -49,23 +50,47 @@ export interface StepInput {
  */
 export async function runStep(
   step: PlannedStep,
+  fate: Exclude<Fate, { kind: 'leave' }>,
   input: StepInput,
   settings: StepSettings,
   report: StepReporter,
   signal: AbortSignal,
 ): Promise<string> {
-  const since = Date.now();
-  await buildImage(step, input, settings, report, signal);
+  const { image, imageId } = await makeImage(step, fate, input, settings, report, signal);
   const tag = settings.session.tagOf(step.label);
-  const image = await settings.engine.describeImage(tag, signal);
-  if (image === undefined) throw new EngineError(`the image of ${step.label} is gone right after its build`);
-  const imageId = await reduceImage(step, image, since, settings, report, signal);
-  if (step.artifacts.length > 0) await takeArtifacts(step, input.handsOff, tag, settings, report, signal);
+  const takes = step.artifacts.length > 0 && (fate.kind === 'build' || input.handsOff);
+  if (takes) await takeArtifacts(step, input.handsOff, tag, settings, report, signal);
   if (step.command !== undefined) await runCommand(step.command, image, tag, settings, report, signal);
   if (step.afterBuildCommand !== undefined) {
     await runAfterBuildCommand(step, step.afterBuildCommand, imageId, settings, report, signal);
   }
   return imageId;
+}
+
+interface MadeImage {
+  readonly imageId: string;
+  /** As it was built: cleanup and squash keep its config. */
+  readonly image: ImageDescription;
+}
+
+/** Build, clean and squash it, or give the session's name to the image that is there. */
+async function makeImage(
+  step: PlannedStep,
+  fate: Exclude<Fate, { kind: 'leave' }>,
+  input: StepInput,
+  settings: StepSettings,
+  report: StepReporter,
+  signal: AbortSignal,
+): Promise<MadeImage> {
+  const { engine, session } = settings;
+  const tag = session.tagOf(step.label);
+  const since = Date.now();
+  if (fate.kind === 'build') await buildImage(step, input, settings, report, signal);
+  else await engine.tagImage(fate.imageId, tag);
+  const image = await engine.describeImage(tag, signal);
+  if (image === undefined) throw new EngineError(`the image of ${step.label} is gone right after its build`);
+  if (fate.kind === 'reuse') return { image, imageId: fate.imageId };
+  return { image, imageId: await reduceImage(step, image, since, settings, report, signal) };
 }
 
 /** Clean and squash what was built, as far as the step asks for it. @returns the image ID */

@@ -1,12 +1,15 @@
 /** A build by BuildKit: it fetches the context and credentials through a session of ours. Imports gRPC: load it lazily. */
 import { isUtf8 } from 'node:buffer';
 import type { BuilderEvent, BuildRequest } from '../core/ports.js';
+import { usesContext } from '../dockerfile/uses-context.js';
 import type { BuildContext, ContextEntry } from '../tar/context.js';
 import { packContext } from '../tar/pack.js';
 import { BuildKitOutput, type BuildKitMessage } from './buildkit-output.js';
 import type { BuildConnection } from './classic.js';
+import { BuildKitStop } from './buildkit-stop.js';
 import { fileSyncService } from './file-sync.js';
 import { Folder } from './folder.js';
+import { removeImage } from './images.js';
 import { memoryFolder } from './memory-folder.js';
 import { buildQuery, postBuild, unusableContext, type BuildPost } from './post-build.js';
 import { secretsService } from './secrets-service.js';
@@ -37,9 +40,7 @@ export async function buildWithBuildKit(
     });
   }
   const context = new Folder(request.context);
-  const odd = USES_CONTEXT.test(request.dockerfile.toString('latin1'))
-    ? await oddEntry(context, signal)
-    : undefined;
+  const odd = usesContext(request.dockerfile) ? await oddEntry(context, signal) : undefined;
   if (odd !== undefined) {
     onEvent({
       type: 'warning',
@@ -57,16 +58,20 @@ export async function buildWithBuildKit(
   const output = new BuildKitOutput(onEvent);
   const services = [files, authService(auth), ...(await mountServices(request, env))];
   const session = await openSession(transport, services, request.contextKey, signal);
+  using stop = new BuildKitStop(transport, signal);
   try {
-    const post = odd === undefined ? fileSyncPost(request) : tarPost(request, signal);
-    const query = { ...post.query, version: '2', session: session.id };
+    const post = odd === undefined ? fileSyncPost(request) : tarPost(request, stop.cut);
+    const query = { ...post.query, version: '2', session: session.id, buildid: stop.buildId };
     await postBuild(
       transport,
       { ...post, query },
       (message) => output.message(message as BuildKitMessage),
-      signal,
+      stop.cut,
     );
+    signal.throwIfAborted();
   } catch (error) {
+    // It may have got its name before it heard of the end.
+    if (signal.aborted) await removeImage(transport, request.tag, { noPrune: true });
     signal.throwIfAborted();
     throw unreadable === undefined ? error : unusableContext(unreadable);
   } finally {
@@ -84,9 +89,6 @@ async function mountServices(
     ...(ssh.length > 0 ? [sshService(await sshSources(ssh, env))] : []),
   ];
 }
-
-/** Whether a Dockerfile reads its context is guessed with room to spare: a wrong yes only costs a walk. */
-const USES_CONTEXT = /^\s*(?:ONBUILD\s+)?(?:COPY|ADD|RUN\s[^\n]*--mount)\b/im;
 
 /**
  * A name that is not UTF-8 is refused by the gRPC of Docker 28; extended attributes are lost (tried on 20.10 and 28.5).

@@ -17,6 +17,7 @@ interface InspectedImage {
     readonly Shell?: readonly string[] | null;
     readonly Env?: readonly string[] | null;
     readonly WorkingDir?: string;
+    readonly OnBuild?: readonly string[] | null;
     readonly Volumes?: Readonly<Record<string, unknown>> | null;
   } | null;
 }
@@ -59,6 +60,7 @@ export async function describeImage(
     volumes: Object.keys(config.Volumes ?? {}),
     names: image.RepoTags ?? [],
     workingDir: config.WorkingDir ?? '',
+    onBuild: config.OnBuild ?? [],
   };
 }
 

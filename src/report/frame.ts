@@ -103,6 +103,8 @@ function finishedCell(step: StepView, progress: Extract<StepView['progress'], { 
         cached === finished ? 'built, all from cache' : `built, ${cached} of ${finished} from cache`,
       ];
     }
+    case 'unchanged':
+      return ['quiet', 'unchanged'];
     case 'failed':
       return ['bad', progress.failure === undefined ? 'failed' : firstLine(progress.failure.message)];
     case 'cancelled':

@@ -114,6 +114,8 @@ function finishedText(event: Extract<BuildEvent, { type: 'step-finished' }>, pai
       const image = event.imageId === undefined ? '' : ` · ${shortId(sanitize(event.imageId))}`;
       return `${paint(tone, `${symbol} built in ${time}`)}${paint('quiet', image)}`;
     }
+    case 'unchanged':
+      return paint(tone, `${symbol} unchanged`);
     case 'failed': {
       const message = event.failure === undefined ? '' : `: ${firstLine(event.failure.message)}`;
       return `${paint(tone, `${symbol} failed after ${time}`)}${message}`;

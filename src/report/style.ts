@@ -24,6 +24,7 @@ export function createPaint(color: boolean): Paint {
 
 export const MARKS = {
   succeeded: { symbol: '✓', tone: 'good' },
+  unchanged: { symbol: '✓', tone: 'quiet' },
   failed: { symbol: '✗', tone: 'bad' },
   cancelled: { symbol: '–', tone: 'warning' },
   skipped: { symbol: '–', tone: 'quiet' },

@@ -24,7 +24,7 @@ function table(steps: readonly StepResult[], paint: Paint): readonly string[] {
   const rows = steps.map((step) => ({
     step,
     label: sanitize(step.label),
-    time: step.status === 'skipped' ? '' : formatDuration(step.durationMs),
+    time: timeOf(step),
     fate: fateOf(step),
   }));
   const widthOf = (cells: readonly string[]): number => Math.max(0, ...cells.map(displayWidth));
@@ -47,6 +47,11 @@ function table(steps: readonly StepResult[], paint: Paint): readonly string[] {
   });
 }
 
+function timeOf({ status, durationMs }: StepResult): string {
+  if (status === 'unchanged') return 'unchanged';
+  return status === 'skipped' ? '' : formatDuration(durationMs);
+}
+
 /** The ID of an image that can be found by it: one that has a name. */
 function idOf(step: StepResult): string {
   return step.imageId === undefined || step.names.length === 0 ? '' : shortId(sanitize(step.imageId));
@@ -56,6 +61,7 @@ function idOf(step: StepResult): string {
 function fateOf(step: StepResult): string {
   const why = step.reason === undefined ? '' : `: ${firstLine(step.reason)}`;
   switch (step.status) {
+    case 'unchanged':
     case 'succeeded':
       return step.names.length === 0 ? `not kept${why}` : step.names.map(sanitize).join(', ');
     case 'failed':
@@ -88,6 +94,7 @@ const COUNTED: readonly (readonly [StepStatus, string])[] = [
   ['cancelled', 'cancelled'],
   ['skipped', 'not run'],
   ['succeeded', 'built'],
+  ['unchanged', 'unchanged'],
 ];
 
 function verdict(result: BuildResult, paint: Paint): readonly string[] {
@@ -95,8 +102,12 @@ function verdict(result: BuildResult, paint: Paint): readonly string[] {
   const session = paint('quiet', `(session ${sanitize(result.session)})`);
   const count = (status: StepStatus): number => result.steps.filter((step) => step.status === status).length;
   if (result.status === 'succeeded') {
-    const built = `built ${plural(count('succeeded'), 'image')} in ${time}`;
-    return [`${paint('good', `${MARKS.succeeded.symbol} ${built}`)} ${session}`];
+    const [built, unchanged] = [count('succeeded'), count('unchanged')];
+    const done =
+      built === 0 && unchanged > 0
+        ? `nothing to build, ${plural(unchanged, 'step')} unchanged, in ${time}`
+        : `built ${plural(built, 'image')}${unchanged === 0 ? '' : `, ${unchanged} unchanged,`} in ${time}`;
+    return [`${paint('good', `${MARKS.succeeded.symbol} ${done}`)} ${session}`];
   }
   const parts = COUNTED.flatMap(([status, word]) => (count(status) === 0 ? [] : `${count(status)} ${word}`));
   const heading = `${MARKS.failed.symbol} build ${result.status} after ${time}`;

@@ -57,7 +57,7 @@ export type StepCounts = Readonly<Record<'waiting' | 'working' | StepStatus, num
 
 /** How many steps are in each state. */
 export function countSteps(view: View): StepCounts {
-  const counts = { waiting: 0, working: 0, succeeded: 0, failed: 0, cancelled: 0, skipped: 0 };
+  const counts = { waiting: 0, working: 0, succeeded: 0, unchanged: 0, failed: 0, cancelled: 0, skipped: 0 };
   for (const { progress } of view.steps.values()) {
     counts[progress.state === 'finished' ? progress.status : progress.state]++;
   }

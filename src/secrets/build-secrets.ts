@@ -125,6 +125,11 @@ class LateService implements SecretService {
   async #open(): Promise<SecretService> {
     const { binding, port = 0, user, password, authentication } = this.#how;
     const { engine, builder, plan, version, warn } = this.#facts;
+    if (binding !== undefined && /^(?:0\.0\.0\.0|\[?::\]?)$/.test(binding)) {
+      throw new UsageError(`--binding ${binding} is no address that RUN could call`, {
+        hint: 'Give the one address of this machine that build containers can reach.',
+      });
+    }
     return createSecretService({
       address: binding ?? (await this.#address()),
       ...(port !== 0 && { port }),

@@ -9,7 +9,7 @@ export interface Built {
   readonly output: readonly string[];
 }
 
-/** @throws what `build` throws */
+/** Everything is built, unless the options say otherwise. @throws what `build` throws */
 export async function buildProject(
   { engine, builder }: Subject,
   { directory }: Project,
@@ -20,6 +20,7 @@ export async function buildProject(
     workDirectory: directory,
     builder,
     engine: { host: engine.host },
+    fingerprint: false,
     ...options,
     emit: (event) => {
       events.push(event);

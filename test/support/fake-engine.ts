@@ -74,7 +74,16 @@ export class FakeEngine implements Engine {
     const image = this.#find(reference);
     if (image === undefined) return Promise.resolve(undefined);
     const layers = image.layers.map((layer) => digest(layer));
-    const description = { id: image.id, layers, size: 0, user: '', env: [], workingDir: '', volumes: [] };
+    const description = {
+      id: image.id,
+      layers,
+      size: 0,
+      user: '',
+      env: [],
+      workingDir: '',
+      volumes: [],
+      onBuild: [],
+    };
     return Promise.resolve({ ...description, names: [...image.names] });
   }
 

@@ -1,0 +1,280 @@
+/** Decides what need not be built again: a step whose inputs have a known fingerprint, and whose image is there if needed. */
+import { ContextError } from '../tar/errors.js';
+import { findImageReferences } from '../dockerfile/references.js';
+import { usesContext } from '../dockerfile/uses-context.js';
+import type { BuiltStep, Fate, SessionMemory } from '../core/memory.js';
+import type { Plan, PlannedStep } from '../core/plan.js';
+import type { Builder, Engine, ImageDescription, Limits } from '../core/ports.js';
+import type { Secret } from '../core/secrets.js';
+import { artifactParents } from './artifact-parents.js';
+import type { ContextDigest } from './context-digest.js';
+import { Contexts, keepFiles, keptFiles, type PlannedContext } from './contexts.js';
+import { explain, IMAGE_GONE } from './explain.js';
+import { fingerprintOf, type Fingerprint, type StepInputs } from './fingerprint.js';
+import { Records } from './records.js';
+import type { CacheStore } from './store.js';
+import { unpredictable } from './unpredictable.js';
+
+export interface MemoryFacts {
+  readonly plan: Plan;
+  readonly engine: Engine;
+  readonly builder: Builder;
+  readonly network: string;
+  readonly limits: Limits;
+  readonly version: string;
+  readonly secretsOf: (label: string) => readonly Secret[];
+  readonly keepArtifacts: boolean;
+  /** Of this user: see `fingerprintOf`. */
+  readonly key: Buffer;
+  readonly store: CacheStore;
+  /** Told why nothing can be remembered. */
+  readonly warn: (message: string) => void;
+}
+
+export async function openSessionMemory(facts: MemoryFacts): Promise<SessionMemory> {
+  const { engine, plan, store } = facts;
+  const records = await Records.open(store, { engineId: engine.info.id, file: plan.file });
+  return new Memory(facts, records);
+}
+
+/** What is known of a step's inputs before anything is built. */
+type Known =
+  /** Nothing says what will come of it. */
+  | { readonly kind: 'unknown'; readonly why: string }
+  | { readonly kind: 'known'; readonly inputs: LateInputs; readonly context: Context | undefined };
+
+/** All but the results of other steps, which may be built first. */
+type LateInputs = Omit<StepInputs, 'steps' | 'artifacts'>;
+
+interface Context {
+  readonly planned: PlannedContext;
+  readonly digest: ContextDigest;
+}
+
+/** In the place of the result of a step that will be built. */
+const ANEW = 'anew';
+
+class Memory implements SessionMemory {
+  readonly #facts: MemoryFacts;
+  readonly #records: Records;
+  readonly #contexts: Contexts;
+  readonly #known = new Map<string, Known>();
+  readonly #producers: ReadonlyMap<string, readonly PlannedStep[]>;
+  /** Image IDs by label, of this session or of an earlier one. */
+  readonly #results = new Map<string, string>();
+
+  constructor(facts: MemoryFacts, records: Records) {
+    this.#facts = facts;
+    this.#records = records;
+    this.#contexts = new Contexts(facts.store);
+    this.#producers = producersOf(facts.plan);
+  }
+
+  durationOf(label: string): number | undefined {
+    return this.#records.durationOf(label);
+  }
+
+  async decide(signal: AbortSignal): Promise<ReadonlyMap<string, Fate>> {
+    const { steps } = this.#facts.plan;
+    const images = new Map<string, Promise<ImageDescription | undefined>>();
+    await Promise.all(
+      steps.map(async (step) => {
+        this.#known.set(step.label, await this.#look(step, images, signal));
+      }),
+    );
+    const changed = new Map<string, readonly string[]>();
+    for (const step of steps) {
+      const why = await this.#whyChanged(step);
+      if (why !== undefined) changed.set(step.label, why);
+    }
+    return this.#fates(changed, signal);
+  }
+
+  async remember(session: string, built: readonly BuiltStep[], signal: AbortSignal): Promise<void> {
+    for (const { label, imageId } of built) this.#results.set(label, imageId);
+    const contexts = built.flatMap(({ label }) => this.#contextOf(label)?.planned ?? []);
+    const untouched = new Set(await this.#contexts.untouched(contexts, signal));
+    for (const { label, imageId, durationMs } of built) {
+      this.#records.noteDuration(label, durationMs);
+      const step = this.#facts.plan.steps.find((one) => one.label === label);
+      const fingerprint = step === undefined ? undefined : this.#fingerprint(step);
+      const context = this.#contextOf(label);
+      if (fingerprint === undefined || (context !== undefined && !untouched.has(context.planned))) continue;
+      if (context !== undefined) await keepFiles(this.#facts.store, context.digest);
+      this.#records.note(label, {
+        fingerprint,
+        imageId,
+        session,
+        at: Date.now(),
+        ...(context !== undefined && { context: context.digest.digest }),
+      });
+    }
+    await this.#records.save();
+    await this.#contexts.save();
+    if (this.#facts.store.problem !== undefined) this.#facts.warn(this.#facts.store.problem);
+  }
+
+  /** What is needed of the unchanged steps is there or is built, from the last step to the first. */
+  async #fates(
+    changed: ReadonlyMap<string, readonly string[]>,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, Fate>> {
+    const { engine, keepArtifacts, plan } = this.#facts;
+    const fates = new Map<string, Fate>();
+    const wanted = new Set<string>();
+    for (const step of plan.steps.toReversed()) {
+      const { label } = step;
+      fates.set(label, await this.#fateOf(step, changed.get(label), wanted, keepArtifacts, engine, signal));
+      if (fates.get(label)?.kind !== 'build') continue;
+      for (const needed of [...step.dependsOn, ...this.#producersOf(label)]) wanted.add(needed);
+    }
+    return new Map(plan.steps.map(({ label }) => [label, fates.get(label) ?? { kind: 'build', why: [] }]));
+  }
+
+  async #fateOf(
+    step: PlannedStep,
+    why: readonly string[] | undefined,
+    wanted: ReadonlySet<string>,
+    keepArtifacts: boolean,
+    engine: Engine,
+    signal: AbortSignal,
+  ): Promise<Fate> {
+    const { label, keep, command, afterBuildCommand, artifacts } = step;
+    const imageId = this.#results.get(label);
+    if (why !== undefined || imageId === undefined) return { kind: 'build', why: why ?? [] };
+    const runs = command !== undefined || afterBuildCommand !== undefined;
+    const needed = keep || runs || wanted.has(label) || (keepArtifacts && artifacts.length > 0);
+    if (!needed) return { kind: 'leave', imageId };
+    if ((await engine.describeImage(imageId, signal)) !== undefined) return { kind: 'reuse', imageId };
+    this.#records.forgetImage(label, imageId);
+    return { kind: 'build', why: [IMAGE_GONE] };
+  }
+
+  /** `undefined`: an earlier session has made it of the same; its result is then known. */
+  async #whyChanged(step: PlannedStep): Promise<readonly string[] | undefined> {
+    const { label } = step;
+    const known = this.#known.get(label);
+    if (known?.kind !== 'known') return [known?.why ?? 'nothing is known of it'];
+    const fingerprint = this.#fingerprint(step);
+    const imageId = fingerprint && this.#records.imageOf(label, fingerprint.id);
+    if (imageId !== undefined) {
+      this.#results.set(label, imageId);
+      return undefined;
+    }
+    const last = this.#records.last(label);
+    const files = last?.context === undefined ? undefined : await keptFiles(this.#facts.store, last.context);
+    return explain(last && { parts: last.fingerprint.parts, ...(files !== undefined && { files }) }, {
+      parts: fingerprint?.parts ?? {},
+      ...(known.context !== undefined && { files: known.context.digest.files() }),
+    });
+  }
+
+  #fingerprint(step: PlannedStep): Fingerprint | undefined {
+    const known = this.#known.get(step.label);
+    if (known?.kind !== 'known') return undefined;
+    const resultOf = (label: string): string => this.#results.get(label) ?? ANEW;
+    const producers = this.#producers.get(step.label) ?? [];
+    const inputs: StepInputs = {
+      ...known.inputs,
+      steps: Object.fromEntries(step.dependsOn.map((label) => [label, resultOf(label)])),
+      artifacts: producers.flatMap(({ label, artifacts }) =>
+        artifacts.map((spec) => ({ ...spec, step: label, result: resultOf(label) })),
+      ),
+    };
+    return fingerprintOf(inputs, this.#facts.key);
+  }
+
+  async #look(
+    step: PlannedStep,
+    images: Map<string, Promise<ImageDescription | undefined>>,
+    signal: AbortSignal,
+  ): Promise<Known> {
+    const { builder, engine, network, limits, version, secretsOf } = this.#facts;
+    const { dockerfile, target, args, cleanup, squash } = step;
+    if (step.noCache) return { kind: 'unknown', why: 'no_cache asks for it' };
+    const why = unpredictable(dockerfile.content, args);
+    if (why !== undefined) return { kind: 'unknown', why };
+    const bases: Record<string, string> = {};
+    let reads = usesContext(dockerfile.content);
+    for (const reference of foreignImages(step)) {
+      const image = images.get(reference) ?? engine.describeImage(reference, signal);
+      images.set(reference, image);
+      const found = await image;
+      bases[reference] = found?.id ?? 'not on the engine';
+      const triggers = found?.onBuild ?? [];
+      if (triggers.length === 0) continue;
+      reads = true;
+      const hidden = unpredictable(Buffer.from(`${triggers.join('\n')}\n`), args);
+      if (hidden !== undefined) return { kind: 'unknown', why: hidden };
+    }
+    let context: Context | undefined;
+    try {
+      context = reads ? await this.#contextFor(step, signal) : undefined;
+    } catch (error) {
+      if (!(error instanceof ContextError)) throw error;
+      return { kind: 'unknown', why: error.message };
+    }
+    const inputs: LateInputs = {
+      version,
+      dockerfile: dockerfile.content,
+      references: dockerfile.references,
+      ...(target !== undefined && { target }),
+      args,
+      network,
+      limits,
+      builder,
+      engine: { id: engine.info.id, store: engine.info.store },
+      bases,
+      ...(context !== undefined && { context: context.digest.digest }),
+      ...(cleanup !== undefined && { cleanup }),
+      ...(squash !== undefined && { squash }),
+      secrets: Object.fromEntries(secretsOf(step.label).map(({ name, digest }) => [name, digest])),
+      ssh: step.ssh.map(({ id }) => id),
+    };
+    return { kind: 'known', inputs, context };
+  }
+
+  async #contextFor(step: PlannedStep, signal: AbortSignal): Promise<Context> {
+    const { workDirectory } = this.#facts.plan;
+    const taken = (this.#producers.get(step.label) ?? []).flatMap(({ artifacts }) => artifacts);
+    const { ignore } = step.dockerfile;
+    const planned: PlannedContext = {
+      directory: step.context,
+      parents: artifactParents(taken, workDirectory, step.context),
+      ...(ignore !== undefined && { ignore }),
+    };
+    return { planned, digest: await this.#contexts.digest(planned, signal) };
+  }
+
+  #contextOf(label: string): Context | undefined {
+    const known = this.#known.get(label);
+    return known?.kind === 'known' ? known.context : undefined;
+  }
+
+  #producersOf(label: string): readonly string[] {
+    return (this.#producers.get(label) ?? []).map((producer) => producer.label);
+  }
+}
+
+/** Names of the images that no step of the plan makes. */
+function foreignImages({ dockerfile, args, target }: PlannedStep): readonly string[] {
+  const ours = new Set(dockerfile.references.map(({ start }) => start));
+  const options = { buildArgs: args, ...(target !== undefined && { target }) };
+  const foreign = findImageReferences(dockerfile.content, options).filter(({ start }) => !ours.has(start));
+  return [...new Set(foreign.map(({ image }) => image))];
+}
+
+/** By label: the steps whose artifacts lie in its context, in the order of the plan. */
+function producersOf({ steps }: Plan): ReadonlyMap<string, readonly PlannedStep[]> {
+  const before = new Map<string, ReadonlySet<string>>();
+  const producers = new Map<string, readonly PlannedStep[]>();
+  for (const { label, dependsOn } of steps) {
+    const all = new Set(dependsOn.flatMap((dependency) => [dependency, ...(before.get(dependency) ?? [])]));
+    before.set(label, all);
+    producers.set(
+      label,
+      steps.filter((step) => all.has(step.label) && step.artifacts.length > 0),
+    );
+  }
+  return producers;
+}

@@ -1,0 +1,25 @@
+/** What the core asks of the memory of earlier sessions, which `src/cache` keeps: what need not be built again. */
+
+/** What becomes of a step. */
+export type Fate =
+  /** `why`: at least one sentence without final period. */
+  | { readonly kind: 'build'; readonly why: readonly string[] }
+  /** Unchanged, and its image is there: it gets its name, and its commands run. */
+  | { readonly kind: 'reuse'; readonly imageId: string }
+  /** Unchanged, and nothing needs its image, which may be gone. */
+  | { readonly kind: 'leave'; readonly imageId: string };
+
+export interface BuiltStep {
+  readonly label: string;
+  readonly imageId: string;
+  readonly durationMs: number;
+}
+
+export interface SessionMemory {
+  /** By step label, for every step. Asked before anything is built. @throws EngineError, or the signal's reason */
+  decide(signal: AbortSignal): Promise<ReadonlyMap<string, Fate>>;
+  /** How long the last real build of a step took, in milliseconds. */
+  durationOf(label: string): number | undefined;
+  /** All names are given. Never rejects, except for the signal's reason. */
+  remember(session: string, built: readonly BuiltStep[], signal: AbortSignal): Promise<void>;
+}

@@ -1,0 +1,121 @@
+/** What is not built again: steps of the same inputs, as long as their images are there; and what is said of the others. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { BuildOptions } from '../../src/index.js';
+import { built, type Built } from '../support/build-library.js';
+import { project, subjects, type Project } from '../support/build-project.js';
+import { NOTHING } from '../support/images.js';
+import { EngineApi } from '../support/squash-api.js';
+import { squashYml } from '../support/squash-project.js';
+
+let cache: string;
+beforeAll(async () => {
+  cache = await mkdtemp(join(tmpdir(), 'habitus-cache-'));
+  vi.stubEnv('XDG_CACHE_HOME', cache);
+});
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await rm(cache, { recursive: true, force: true });
+});
+
+/** Label → status, and what was said of it. */
+function told({ result, events }: Built): readonly string[] {
+  return result.steps.map(({ label, status }) => {
+    const why = events.flatMap((event) =>
+      event.type === 'notice' && event.step === label && event.level === 'info' ? [event.message] : [],
+    );
+    return `${label} ${status}: ${why.join('; ')}`;
+  });
+}
+
+describe.each(subjects())('on $name', (subject) => {
+  const scene = async (): Promise<{
+    given: Project;
+    run: (options?: BuildOptions) => Promise<Built>;
+    edit: (file: string, text: string) => Promise<void>;
+  }> => {
+    const given = await project(subject.engine, {
+      'build.yml': squashYml({
+        maker: ['dockerfile: maker.df', 'artifacts: [/made]'],
+        taker: ['dockerfile: taker.df', 'depends_on: [maker]', 'command: echo tried'],
+        other: ['dockerfile: other.df'],
+      }),
+      'maker.df': 'FROM busybox:latest\nLABELLED\nARG WHAT=1\nCOPY source /made\n',
+      'taker.df': 'FROM busybox:latest\nLABELLED\nCOPY made /made\n',
+      'other.df': 'FROM busybox:latest\nLABELLED\nRUN echo other > /other\n',
+      source: 'one',
+    });
+    return {
+      given,
+      run: (options) => built(subject, given, { fingerprint: true, explain: true, ...options }),
+      edit: (file, text) => writeFile(join(given.directory, file), text),
+    };
+  };
+
+  test('an unchanged build builds nothing, keeps the names, and runs the commands', async () => {
+    const { given, run } = await scene();
+    const first = await run();
+    expect(told(first)).toEqual([
+      'maker succeeded: built: never built here',
+      'taker succeeded: built: never built here',
+      'other succeeded: built: never built here',
+    ]);
+    const names = await given.images.names(`habitus.invalid/${given.id}`);
+    const second = await run();
+    expect(told(second)).toEqual([
+      'maker unchanged: unchanged',
+      'taker unchanged: unchanged',
+      'other unchanged: unchanged',
+    ]);
+    expect(second.events.filter(({ type }) => type === 'instruction')).toEqual([]);
+    expect(second.output).toEqual(['tried']);
+    expect(await given.images.names(`habitus.invalid/${given.id}`)).toEqual(names);
+    expect(second.result.steps.map(({ imageId }) => imageId)).toEqual(
+      first.result.steps.map(({ imageId }) => imageId),
+    );
+    expect(await given.images.traces(given.id)).toEqual(NOTHING);
+  });
+
+  test('a changed file builds its step and those after it, and nothing else', async () => {
+    const { given, run, edit } = await scene();
+    await run();
+    await edit('source', 'two');
+    const second = await run();
+    const [maker, taker, other] = told(second);
+    expect(maker).toBe('maker succeeded: built: source changed');
+    expect(taker).toMatch(/^taker succeeded: built: .*step maker is built anew/);
+    // It has the same folder for its context, but takes nothing of it.
+    expect(other).toBe('other unchanged: unchanged');
+    expect(await given.images.text(given.name('taker'), '/made')).toBe('two');
+    expect(await given.images.traces(given.id)).toEqual(NOTHING);
+  });
+
+  test('an image that is gone is built again, with what it needs', async () => {
+    const { given, run } = await scene();
+    await run();
+    await new EngineApi(subject.engine.host).remove(given.name('taker'));
+    expect(told(await run())).toEqual([
+      'maker succeeded: built: its image is gone from the engine',
+      'taker succeeded: built: its image is gone from the engine',
+      'other unchanged: unchanged',
+    ]);
+    expect(await given.images.text(given.name('taker'), '/made')).toBe('one');
+  });
+
+  test('build args, Dockerfiles and --no-cache count, and going back finds what was built', async () => {
+    const { run, edit, given } = await scene();
+    await run();
+    expect(told(await run({ buildArgs: { WHAT: '2' } }))[0]).toBe(
+      'maker succeeded: built: build arg WHAT is new',
+    );
+    expect(told(await run({ noCache: true })).map((line) => line.split(':')[0])).toEqual([
+      'maker succeeded',
+      'taker succeeded',
+      'other succeeded',
+    ]);
+    await edit('other.df', `FROM busybox:latest\nLABEL habitus.test=${given.id}\nRUN echo new > /other\n`);
+    expect(told(await run())[2]).toMatch(/^other succeeded: built: its Dockerfile changed/);
+  });
+});
