@@ -94,7 +94,10 @@ async function buildPlan(
   warn: (message: string) => void,
   signal: AbortSignal,
 ): Promise<BuildResult> {
-  const engine = await connect({ ...options.engine, env: process.env }, signal);
+  const onPassword = (password: string): void => {
+    secrets.redactor.add([password]);
+  };
+  const engine = await connect({ ...options.engine, env: process.env, onPassword }, signal);
   const network = options.network ?? 'default';
   try {
     const builder = chooseBuilder(options.builder ?? 'auto', engine.info);

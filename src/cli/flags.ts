@@ -41,7 +41,11 @@ export const FLAGS = {
   uid: single('ID', anyText, { group: 'build', help: 'append -ID to every image name' }),
   print: toggle({ group: 'build', help: 'print the resolved plan as JSON and build nothing' }),
 
-  jobs: single('N', wholeNumber(1), { group: 'manner', short: 'j', help: 'build at most N steps at once' }),
+  jobs: single('N', wholeNumber(1), {
+    group: 'manner',
+    short: 'j',
+    help: 'build at most N steps at once (default: two a processor)',
+  }),
   'keep-going': toggle({
     group: 'manner',
     help: 'after a failure, build what does not depend on it',

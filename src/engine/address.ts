@@ -18,6 +18,8 @@ export interface ConnectOptions {
   /** Name of a Docker context; beats the environment, yields to `host`. */
   readonly context?: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Told of each registry password that is used: nobody may read it. */
+  readonly onPassword?: (password: string) => void;
 }
 
 export interface TlsFiles {

@@ -20,10 +20,16 @@ const HELPER_TIME_LIMIT_MS = 30_000;
 export class RegistryAuth {
   readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #asked = new Map<string, Promise<Credentials | undefined>>();
+  readonly #onPassword: (password: string) => void;
   #config: Promise<AuthConfig> | undefined;
 
-  constructor(env: Readonly<Record<string, string | undefined>>) {
+  /** @param onPassword told of each password before anybody gets it */
+  constructor(
+    env: Readonly<Record<string, string | undefined>>,
+    onPassword: (password: string) => void = () => undefined,
+  ) {
     this.#env = env;
+    this.#onPassword = onPassword;
   }
 
   /** Credentials for a host as BuildKit names it, e.g. `registry-1.docker.io` or `localhost:5000`. */
@@ -31,7 +37,12 @@ export class RegistryAuth {
     const key = /^(?:registry-1\.|index\.|auth\.)?docker\.io$/.test(host) ? HUB : host;
     let asked = this.#asked.get(key);
     if (asked === undefined) {
-      asked = this.#load().then((config) => this.#find(config, key));
+      asked = this.#load()
+        .then((config) => this.#find(config, key))
+        .then((found) => {
+          if (found !== undefined) this.#onPassword(found.secret);
+          return found;
+        });
       this.#asked.set(key, asked);
     }
     return asked;

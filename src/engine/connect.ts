@@ -24,7 +24,7 @@ export async function connect(options: ConnectOptions, signal: AbortSignal): Pro
   const limit = AbortSignal.timeout(TIME_LIMIT_S * 1000);
   try {
     const info = await introduce(transport, address, AbortSignal.any([signal, limit]));
-    return new DockerEngine(transport, info, options.env);
+    return new DockerEngine(transport, info, options);
   } catch (error) {
     transport.close();
     if (!signal.aborted && limit.aborted) throw silent(address, TIME_LIMIT_S);

@@ -11,6 +11,7 @@ import type {
   ImageDescription,
 } from '../core/ports.js';
 import { EngineArchives } from './archives.js';
+import type { ConnectOptions } from './address.js';
 import { RegistryAuth } from './auth.js';
 import { buildClassic } from './classic.js';
 import { createContainer, findContainer, listContainers, removeContainer } from './containers.js';
@@ -34,10 +35,10 @@ export class DockerEngine implements Engine {
   constructor(
     transport: Transport,
     readonly info: EngineInfo,
-    env: Readonly<Record<string, string | undefined>>,
+    { env, onPassword }: Pick<ConnectOptions, 'env' | 'onPassword'>,
   ) {
     this.#transport = transport;
-    this.#auth = new RegistryAuth(env);
+    this.#auth = new RegistryAuth(env, onPassword);
     this.#env = env;
     this.archives = new EngineArchives(transport, this.#auth);
   }

@@ -20,7 +20,7 @@ const HELP = [
   '  --print                         print the resolved plan as JSON and build nothing',
   '',
   'How to build:',
-  '  -j, --jobs N                    build at most N steps at once',
+  '  -j, --jobs N                    build at most N steps at once (default: two a processor)',
   '  --keep-going                    after a failure, build what does not depend on it',
   '  --builder NAME                  auto, classic or buildkit (default: auto)',
   '  --no-cache                      use no build cache',

@@ -103,8 +103,10 @@ describe('registry credentials', () => {
       writeFileSync(join(home, 'docker-credential-test'), `#!/bin/sh\n${helper}\n`);
       chmodSync(join(home, 'docker-credential-test'), 0o755);
     }
-    return new RegistryAuth({ DOCKER_CONFIG: home, PATH: `${home}:${process.env['PATH'] ?? ''}` });
+    const env = { DOCKER_CONFIG: home, PATH: `${home}:${process.env['PATH'] ?? ''}` };
+    return new RegistryAuth(env, (password) => told.push(password));
   }
+  const told: string[] = [];
   const encoded = Buffer.from('me:pass:word').toString('base64');
 
   it('come from auths, by host, and for Docker Hub by its old name', async () => {
@@ -114,6 +116,7 @@ describe('registry credentials', () => {
     expect(await known.forHost('registry-1.docker.io')).toEqual({ username: 'me', secret: 'pass:word' });
     expect(await known.forHost('r.example:5000')).toEqual({ username: '', secret: 'tok' });
     expect(await known.forHost('r.example')).toBeUndefined();
+    expect(told).toEqual(['pass:word', 'tok']);
   });
 
   it('come from helpers, which are asked by standard input', async () => {
