@@ -44,7 +44,7 @@ export const FLAGS = {
   jobs: single('N', wholeNumber(1), {
     group: 'manner',
     short: 'j',
-    help: 'build at most N steps at once (default: two a processor)',
+    help: 'at most N steps at once (default: two a processor)',
   }),
   'keep-going': toggle({
     group: 'manner',
