@@ -120,7 +120,7 @@ export interface Finding {
   readonly secret: string;
   /** As what it is there, e.g. `raw` or `base64`. */
   readonly encoding: string;
-  /** Where: `file`, `history`, `label`, … */
+  /** Where: `layer`, `history`, `label`, … */
   readonly kind: string;
   /** diff ID. */
   readonly layer?: string;

@@ -1,5 +1,6 @@
 /** Loads a squashed image into an engine, without a name, and makes sure that it is there or that nothing is. */
-import type { LoadArchive, LoadTarget, Prediction } from '../image/compose.js';
+import type { Readable } from 'node:stream';
+import type { LoadTarget, Prediction } from '../image/compose.js';
 import type { ImageArchive } from '../image/spool.js';
 import { EngineError } from './errors.js';
 import { metered, type Count } from './image-progress.js';
@@ -35,34 +36,27 @@ async function verifyLoaded(
   });
 }
 
-/** An archive whose image is known before it is loaded. */
-export interface Loadable extends Pick<LoadArchive, 'size' | 'stream'> {
-  readonly imageId: string;
-  readonly diffIds: readonly string[];
+type Known = Pick<Prediction, 'imageId' | 'diffIds'>;
+
+/** An archive whose image is known before the last of it goes out, without which no engine takes it. */
+export interface Loadable {
+  readonly size: number;
+  /** @param onKnown awaited before the last of it */
+  stream(signal: AbortSignal, onKnown: (image: Known) => Promise<void>): Readable;
 }
 
-/**
- * Read an archive once for the digest of its layer: the image must be known before it is loaded, to tell it from what was there
- * and to find it again after a load that failed.
- */
-export async function toLoadable(archive: LoadArchive, count: Count, signal: AbortSignal): Promise<Loadable> {
-  for await (const chunk of archive.stream(signal)) count((chunk as Buffer).length);
-  const { imageId, diffIds } = archive.prediction();
-  return { imageId, diffIds, size: archive.size, stream: (given) => archive.stream(given) };
+export interface Loaded extends Known {
+  /** Whether the engine had just this image before, with or without a name. */
+  readonly known: boolean;
 }
 
-/** Whether the engine has just this image, with or without a name. */
-export async function hasImage(
-  { imageId, diffIds }: Loadable,
-  engine: Engine,
-  signal: AbortSignal,
-): Promise<boolean> {
+async function hasImage({ imageId, diffIds }: Known, engine: Engine, signal: AbortSignal): Promise<boolean> {
   const known = await engine.describeImage(imageId, signal);
   return known?.layers.length === diffIds.length && isPrefix(diffIds, known.layers);
 }
 
 /**
- * Load an image that the engine does not have; when that fails, it does not have it afterwards either.
+ * Load an image; when that fails, an engine that did not have it does not have it afterwards either.
  * An archive that has been sent whole is waited for even when the signal comes: engines go on loading it without anybody
  * listening, and the image would appear after everybody has left.
  * @throws EngineError, or the signal's reason
@@ -72,28 +66,41 @@ export async function loadVerified(
   engine: Engine,
   count: Count,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Loaded> {
   signal.throwIfAborted();
   const cut = new AbortController();
   let unsent = archive.size;
+  let image: Loaded | undefined;
   const stop = (): void => {
     if (unsent > 0) cut.abort(signal.reason);
   };
   signal.addEventListener('abort', stop, { once: true });
   try {
-    const stream = metered(archive.stream(cut.signal), (bytes) => {
+    const stream = archive.stream(cut.signal, async (known) => {
+      image = { ...known, known: await hasImage(known, engine, cut.signal) };
+    });
+    const metre = metered(stream, (bytes) => {
       unsent -= bytes;
       count(bytes);
     });
-    await engine.archives.loadImages(stream, cut.signal);
+    await engine.archives.loadImages(metre, cut.signal);
     signal.throwIfAborted();
-    await verifyLoaded(engine, archive, signal);
+    const loaded = sent(image);
+    await verifyLoaded(engine, loaded, signal);
+    return loaded;
   } catch (error) {
     // The first error is the one to tell.
-    await removeIfNameless(engine, archive.imageId).catch(() => undefined);
+    if (image?.known === false) await removeIfNameless(engine, image.imageId).catch(() => undefined);
     signal.throwIfAborted();
     throw error;
   } finally {
     signal.removeEventListener('abort', stop);
   }
+}
+
+function sent(image: Loaded | undefined): Loaded {
+  if (image !== undefined) return image;
+  throw new EngineError('the engine did not read the squashed image to its end', {
+    hint: 'Nothing was lost: earlier images keep their names.',
+  });
 }

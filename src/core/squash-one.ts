@@ -1,7 +1,7 @@
 /** The command that squashes one image: find it, merge its layers, and load or write what comes out. */
-import type { Writable } from 'node:stream';
+import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { composeFullArchive, type FullArchive } from '../image/compose-full.js';
+import { composeFullArchive } from '../image/compose-full.js';
 import { composeLoadArchive } from '../image/compose.js';
 import { mergeLayers, type MergedLayer } from '../image/merged-layer.js';
 import { spoolImageArchive, type ImageArchive } from '../image/spool.js';
@@ -13,7 +13,7 @@ import { nameAll, nameChanges, removeIfNameless } from './naming.js';
 import { checkOutputFile, writeFailure, writeOutputFile } from './output-file.js';
 import type { Engine } from './ports.js';
 import { countStaying, type Stays } from './squash-base.js';
-import { hasImage, loadVerified, targetFor, toLoadable, type Loadable } from './squash-load.js';
+import { loadVerified, targetFor, type Loadable } from './squash-load.js';
 
 export interface SquashOrder {
   readonly input: ImageInput;
@@ -41,7 +41,11 @@ export async function squashOne(order: SquashOrder, context: Context): Promise<S
     // The engine that the image comes from has its base already.
     const keepBase = output !== undefined || image.kind === 'file';
     await using archive = await read(image, baseLayers, keepBase, context);
-    const layer = await mergeLayers(archive);
+    const layer = await asPhase({ phase: 'merge', subject: 'layers' }, emit, async (count) => {
+      const merged = await mergeLayers(archive);
+      count(merged.size);
+      return merged;
+    });
     const made =
       output === undefined
         ? await toEngine(image, archive, layer, names, context)
@@ -111,7 +115,7 @@ async function toOutput(
   context: Context,
 ): Promise<Made> {
   const { emit, signal } = context;
-  const full = await composeFull(archive, layer, names, context);
+  const full = await composeFullArchive({ archive, layer, names }, signal);
   const subject = typeof output === 'string' ? output : 'standard output';
   await asPhase({ phase: 'write', subject, total: full.size }, emit, async (count) => {
     const content = metered(full.stream(signal), count);
@@ -129,20 +133,6 @@ async function toOutput(
   return { imageId: full.prediction.imageId, known: false, replaced: [] };
 }
 
-/** The digest of the new layer, which names it, costs a pass over it. */
-function composeFull(
-  archive: ImageArchive,
-  layer: MergedLayer,
-  names: readonly string[],
-  { emit, signal }: Context,
-): Promise<FullArchive> {
-  return asPhase({ phase: 'merge', subject: 'layers' }, emit, async (count) => {
-    const full = await composeFullArchive({ archive, layer, names }, signal);
-    count(layer.size);
-    return full;
-  });
-}
-
 async function toEngine(
   image: FoundImage,
   archive: ImageArchive,
@@ -154,14 +144,12 @@ async function toEngine(
   const engine = image.kind === 'image' ? image.engine : await context.connect();
   const loadable =
     image.kind === 'image'
-      ? await upperOnly(engine, archive, layer, context)
+      ? upperOnly(engine, archive, layer)
       : await withBase(engine, archive, layer, context);
-  const known = await hasImage(loadable, engine, signal);
-  if (!known) {
-    const about = { phase: 'load', subject: engine.info.name, total: loadable.size } as const;
-    await asPhase(about, emit, (count) => loadVerified(loadable, engine, count, signal));
-  }
-  const { imageId } = loadable;
+  const about = { phase: 'load', subject: engine.info.name, total: loadable.size } as const;
+  const { imageId, known } = await asPhase(about, emit, (count) =>
+    loadVerified(loadable, engine, count, signal),
+  );
   try {
     signal.throwIfAborted();
     // From here on a signal is not heeded: either all names are given or none.
@@ -172,33 +160,37 @@ async function toEngine(
   }
 }
 
-async function upperOnly(
-  engine: Engine,
-  archive: ImageArchive,
-  layer: MergedLayer,
-  { emit, signal }: Context,
-): Promise<Loadable> {
+function upperOnly(engine: Engine, archive: ImageArchive, layer: MergedLayer): Loadable {
   const { baseLayers, config } = archive;
-  const load = composeLoadArchive({
-    config,
-    baseLayers,
-    layer,
-    target: targetFor(engine, archive, baseLayers),
-  });
-  const about = { phase: 'merge', subject: 'layers', total: load.size } as const;
-  return asPhase(about, emit, (count) => toLoadable(load, count, signal));
+  const target = targetFor(engine, archive, baseLayers);
+  return composeLoadArchive({ config, baseLayers, layer, target });
 }
 
 async function withBase(
   engine: Engine,
   archive: ImageArchive,
   layer: MergedLayer,
-  context: Context,
+  { signal }: Context,
 ): Promise<Loadable> {
-  const full = await composeFull(archive, layer, [], context);
+  const full = await composeFullArchive({ archive, layer }, signal);
   const { imageId, diffIds } = full.prediction;
   const id = engine.info.store === 'containerd' ? full.manifestDigest : imageId;
-  return { imageId: id, diffIds, size: full.size, stream: (given) => full.stream(given) };
+  return {
+    size: full.size,
+    stream: (signal, onKnown) =>
+      Readable.from(
+        afterwards(() => onKnown({ imageId: id, diffIds }), full.stream(signal)),
+        {
+          objectMode: false,
+          signal,
+        },
+      ),
+  };
+}
+
+async function* afterwards(first: () => Promise<void>, stream: Readable): AsyncGenerator<Buffer> {
+  await first();
+  for await (const chunk of stream) yield chunk as Buffer;
 }
 
 async function moveNames(

@@ -7,7 +7,7 @@ import { EngineError, StepError } from './errors.js';
 import type { PlannedBase, SquashScope } from './plan.js';
 import type { Engine, ImageDescription } from './ports.js';
 import type { Session } from './session.js';
-import { hasImage, isPrefix, loadVerified, targetFor, toLoadable } from './squash-load.js';
+import { isPrefix, loadVerified, targetFor } from './squash-load.js';
 import type { StepReporter } from './step-reporter.js';
 import type { StepSettings } from './step.js';
 
@@ -64,10 +64,7 @@ export async function squashImage(
       layer,
       target: targetFor(engine, archive, baseLayers),
     });
-    const squashed = await toLoadable(load, () => undefined, signal);
-    if (!(await hasImage(squashed, engine, signal))) {
-      await loadVerified(squashed, engine, () => undefined, signal);
-    }
+    const squashed = await loadVerified(load, engine, () => undefined, signal);
     await engine.tagImage(squashed.imageId, tag);
     return {
       imageId: squashed.imageId,

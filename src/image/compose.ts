@@ -37,8 +37,11 @@ export interface Prediction {
 export interface LoadArchive {
   /** Bytes of the stream. */
   readonly size: number;
-  /** May be called again; the bytes are the same. */
-  stream(signal: AbortSignal): Readable;
+  /**
+   * May be called again; the bytes are the same.
+   * @param onKnown awaited between the layer and the documents, without which no engine takes it
+   */
+  stream(signal: AbortSignal, onKnown?: (prediction: Prediction) => Promise<void>): Readable;
   /** Known once a stream was read to its end. @throws Error before */
   prediction(): Prediction;
 }
@@ -63,7 +66,10 @@ export function composeLoadArchive(request: LoadRequest): LoadArchive {
     END_MARK.length;
   let prediction: Prediction | undefined;
 
-  async function* chunks(signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
+  async function* chunks(
+    signal: AbortSignal,
+    onKnown: (prediction: Prediction) => Promise<void>,
+  ): AsyncGenerator<Buffer, void, undefined> {
     yield fileHeader(layerPath, layer.size);
     const hash = createHash('sha256');
     for await (const chunk of layer.chunks(signal)) {
@@ -73,12 +79,14 @@ export function composeLoadArchive(request: LoadRequest): LoadArchive {
     yield filePadding(layer.size);
     const known = documents(request, `sha256:${hash.digest('hex')}`);
     prediction = known.prediction;
+    await onKnown(prediction);
     yield Buffer.concat([...known.files.map(([path, body]) => wholeFile(path, body)), END_MARK]);
   }
 
   return {
     size,
-    stream: (signal) => Readable.from(chunks(signal), { objectMode: false, signal }),
+    stream: (signal, onKnown = () => Promise.resolve()) =>
+      Readable.from(chunks(signal, onKnown), { objectMode: false, signal }),
     prediction: () => {
       if (prediction) return prediction;
       throw new Error('The archive was not read to its end');

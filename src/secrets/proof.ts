@@ -4,7 +4,7 @@ import { needlesOf } from './encodings.js';
 import { Matcher } from './matcher.js';
 import { proveArtifact } from './prove-content.js';
 import { proveImage, type ImageFinding } from './prove-image.js';
-import { describeUnsearched } from './search-words.js';
+import { describeUnsearched, whereIn } from './search-words.js';
 
 /** @param secrets with values that differ @param base whether the layers of base images are searched, too */
 export function createProof(secrets: readonly Secret[], base: boolean): Prove {
@@ -76,29 +76,7 @@ async function search(
 }
 
 function inImage({ secret, encoding, place }: ImageFinding, { step, names }: LeavingImage): ProofFinding {
-  const common = { secret, encoding, step, image: names.join(', ') };
-  switch (place.kind) {
-    case 'layer':
-      return {
-        ...common,
-        kind: 'layer',
-        layer: place.layer,
-        path: place.path,
-        ...(place.instruction !== undefined && { instruction: place.instruction }),
-      };
-    case 'history':
-      return { ...common, kind: 'history', instruction: place.instruction, path: [] };
-    case 'env':
-      return { ...common, kind: 'env', path: [place.variable] };
-    case 'label':
-      return { ...common, kind: 'label', path: [place.label] };
-    case 'config':
-      return { ...common, kind: 'config', path: place.key === '' ? [] : [place.key] };
-    case 'name':
-      return { ...common, kind: 'name', path: [place.name] };
-    case 'document':
-      return { ...common, kind: 'config', path: [place.path] };
-  }
+  return { secret, encoding, step, image: names.join(', '), ...whereIn(place) };
 }
 
 /** Steps may call different values by one name. */

@@ -1,14 +1,14 @@
 /** The command that searches one image for secrets. */
 import { readFile } from 'node:fs/promises';
 import { UsageError } from '../core/errors.js';
-import type { EmitImageEvent, Finding, ProveResult, ProveSecret } from '../core/image-api.js';
+import type { EmitImageEvent, ProveResult, ProveSecret } from '../core/image-api.js';
 import { findImage, readFailure, type Connect, type ImageInput } from '../core/image-input.js';
 import { asPhase, metered } from '../core/image-progress.js';
 import { countStaying, type Stays } from '../core/squash-base.js';
 import { needlesOf } from './encodings.js';
 import { Matcher } from './matcher.js';
-import { proveImage, type ImageFinding } from './prove-image.js';
-import { describeUnsearched } from './search-words.js';
+import { proveImage } from './prove-image.js';
+import { describeUnsearched, whereIn } from './search-words.js';
 
 interface NamedSecret {
   readonly name: string;
@@ -76,7 +76,11 @@ export async function proveOne(
     );
     return {
       clean: proof.findings.length === 0,
-      findings: proof.findings.map(asFinding),
+      findings: proof.findings.map(({ secret, encoding, place }) => ({
+        secret,
+        encoding,
+        ...whereIn(place),
+      })),
       unproven,
       layers: proof.layers,
       limits: proof.limits.map(describeUnsearched),
@@ -85,31 +89,5 @@ export async function proveOne(
   } catch (error) {
     signal.throwIfAborted();
     throw readFailure(error, `${image.label} cannot be searched`);
-  }
-}
-
-function asFinding({ secret, encoding, place }: ImageFinding): Finding {
-  const common = { secret, encoding };
-  switch (place.kind) {
-    case 'layer':
-      return {
-        ...common,
-        kind: 'file',
-        layer: place.layer,
-        path: place.path,
-        ...(place.instruction !== undefined && { instruction: place.instruction }),
-      };
-    case 'history':
-      return { ...common, kind: 'history', instruction: place.instruction, path: [] };
-    case 'env':
-      return { ...common, kind: 'env', path: [place.variable] };
-    case 'label':
-      return { ...common, kind: 'label', path: [place.label] };
-    case 'config':
-      return { ...common, kind: 'config', path: [place.key] };
-    case 'name':
-      return { ...common, kind: 'name', path: [place.name] };
-    case 'document':
-      return { ...common, kind: 'document', path: [place.path] };
   }
 }

@@ -4,15 +4,21 @@ import { buffer } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { EngineError } from '../../src/core/errors.js';
 import type { Engine, ImageDescription } from '../../src/core/ports.js';
-import { hasImage, loadVerified, type Loadable } from '../../src/core/squash-load.js';
+import { loadVerified, type Loadable } from '../../src/core/squash-load.js';
 import { Gate } from '../support/gate.js';
 
 const ID = 'sha256:new';
+const diffIds = ['sha256:a', 'sha256:b'];
 const archive: Loadable = {
-  imageId: ID,
-  diffIds: ['sha256:a', 'sha256:b'],
   size: 3000,
-  stream: (signal) => Readable.from([Buffer.alloc(1000), Buffer.alloc(2000)], { objectMode: false, signal }),
+  stream: (signal, onKnown) => {
+    const chunks = async function* () {
+      yield Buffer.alloc(1000);
+      await onKnown({ imageId: ID, diffIds });
+      yield Buffer.alloc(2000);
+    };
+    return Readable.from(chunks(), { objectMode: false, signal });
+  },
 };
 
 /** An engine with images of these IDs; a load reads its archive, then does what the test says. */
@@ -34,16 +40,16 @@ function engineWith(
   return { images, engine: engine as unknown as Engine };
 }
 
-const loaded = { layers: archive.diffIds, names: [] };
+const loaded = { layers: diffIds, names: [] };
 const count = (): void => undefined;
 
 describe('loading', () => {
   test('gives an image that is known afterwards', async () => {
     const { engine } = engineWith((images) => void images.set(ID, loaded));
     const { signal } = new AbortController();
-    expect(await hasImage(archive, engine, signal)).toBe(false);
-    await loadVerified(archive, engine, count, signal);
-    expect(await hasImage(archive, engine, signal)).toBe(true);
+    const first = await loadVerified(archive, engine, count, signal);
+    expect(first).toEqual({ imageId: ID, diffIds, known: false });
+    expect((await loadVerified(archive, engine, count, signal)).known).toBe(true);
   });
 
   test('waits for an engine that has the whole archive when the signal comes, and removes what it made', async () => {
@@ -91,9 +97,27 @@ describe('loading', () => {
     expect(broken.images.size).toBe(0);
   });
 
+  test('does not remove an image that was there before', async () => {
+    const { engine, images } = engineWith(() => {
+      throw new EngineError('broken');
+    });
+    images.set(ID, loaded);
+    const { signal } = new AbortController();
+    await expect(loadVerified(archive, engine, count, signal)).rejects.toThrow('broken');
+    expect(images.size).toBe(1);
+  });
+
+  test('an engine that does not read to the end has not loaded it', async () => {
+    const engine = { archives: { loadImages: (stream: Readable) => Promise.resolve(stream.destroy()) } };
+    const { signal } = new AbortController();
+    await expect(loadVerified(archive, engine as unknown as Engine, count, signal)).rejects.toThrow(
+      'the engine did not read the squashed image to its end',
+    );
+  });
+
   test('does not remove an image that has got a name meanwhile', async () => {
     const { engine, images } = engineWith((all) => {
-      all.set(ID, { layers: archive.diffIds, names: ['x:1'] });
+      all.set(ID, { layers: diffIds, names: ['x:1'] });
       throw new EngineError('broken');
     });
     await expect(loadVerified(archive, engine, count, new AbortController().signal)).rejects.toThrow(
