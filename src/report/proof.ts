@@ -12,7 +12,9 @@ export function proofBlock(report: ProofReport, paint: Paint): readonly string[]
   const provable = report.secrets.filter((secret) => secret.provable);
   const unproven = report.secrets.filter((secret) => !secret.provable).map(({ name }) => sanitize(name));
   const caveats = [
-    ...(unproven.length === 0 ? [] : [`not proven, too short: ${unproven.join(', ')}`]),
+    ...(unproven.length === 0
+      ? []
+      : [`not proven (fewer than 8 bytes, which are found by chance): ${unproven.join(', ')}`]),
     ...report.limits.map(firstLine),
   ].map((text) => paint('warning', `  ${text}`));
   if (report.result === 'found') {
