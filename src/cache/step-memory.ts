@@ -2,7 +2,7 @@
 import { ContextError } from '../tar/errors.js';
 import { findImageReferences } from '../dockerfile/references.js';
 import { usesContext } from '../dockerfile/uses-context.js';
-import type { BuiltStep, Fate, SessionMemory } from '../core/memory.js';
+import type { BuiltStep, Fate, Hold, SessionMemory } from '../core/memory.js';
 import type { Plan, PlannedStep } from '../core/plan.js';
 import type { Builder, Engine, ImageDescription, Limits } from '../core/ports.js';
 import type { Secret } from '../core/secrets.js';
@@ -74,7 +74,7 @@ class Memory implements SessionMemory {
     return this.#records.durationOf(label);
   }
 
-  async decide(signal: AbortSignal): Promise<ReadonlyMap<string, Fate>> {
+  async decide(hold: Hold, signal: AbortSignal): Promise<ReadonlyMap<string, Fate>> {
     const { steps } = this.#facts.plan;
     const images = new Map<string, Promise<ImageDescription | undefined>>();
     await Promise.all(
@@ -87,7 +87,7 @@ class Memory implements SessionMemory {
       const why = await this.#whyChanged(step);
       if (why !== undefined) changed.set(step.label, why);
     }
-    return this.#fates(changed, signal);
+    return this.#fates(changed, hold);
   }
 
   async remember(session: string, built: readonly BuiltStep[], signal: AbortSignal): Promise<void> {
@@ -117,14 +117,14 @@ class Memory implements SessionMemory {
   /** What is needed of the unchanged steps is there or is built, from the last step to the first. */
   async #fates(
     changed: ReadonlyMap<string, readonly string[]>,
-    signal: AbortSignal,
+    hold: Hold,
   ): Promise<ReadonlyMap<string, Fate>> {
-    const { engine, keepArtifacts, plan } = this.#facts;
+    const { plan } = this.#facts;
     const fates = new Map<string, Fate>();
     const wanted = new Set<string>();
     for (const step of plan.steps.toReversed()) {
       const { label } = step;
-      fates.set(label, await this.#fateOf(step, changed.get(label), wanted, keepArtifacts, engine, signal));
+      fates.set(label, await this.#fateOf(step, changed.get(label), wanted, hold));
       if (fates.get(label)?.kind !== 'build') continue;
       for (const needed of [...step.dependsOn, ...this.#producersOf(label)]) wanted.add(needed);
     }
@@ -135,17 +135,16 @@ class Memory implements SessionMemory {
     step: PlannedStep,
     why: readonly string[] | undefined,
     wanted: ReadonlySet<string>,
-    keepArtifacts: boolean,
-    engine: Engine,
-    signal: AbortSignal,
+    hold: Hold,
   ): Promise<Fate> {
+    const { keepArtifacts } = this.#facts;
     const { label, keep, command, afterBuildCommand, artifacts } = step;
     const imageId = this.#results.get(label);
     if (why !== undefined || imageId === undefined) return { kind: 'build', why: why ?? [] };
     const runs = command !== undefined || afterBuildCommand !== undefined;
     const needed = keep || runs || wanted.has(label) || (keepArtifacts && artifacts.length > 0);
     if (!needed) return { kind: 'leave', imageId };
-    if ((await engine.describeImage(imageId, signal)) !== undefined) return { kind: 'reuse', imageId };
+    if (await hold(label, imageId)) return { kind: 'reuse', imageId };
     this.#records.forgetImage(label, imageId);
     return { kind: 'build', why: [IMAGE_GONE] };
   }

@@ -2,9 +2,9 @@
 import { ContextError } from '../tar/errors.js';
 import { writeArtifact } from '../tar/extract.js';
 import type { BuildResult, StepResult } from './api.js';
-import { UsageError } from './errors.js';
+import { EngineError, UsageError } from './errors.js';
 import type { Emit } from './events.js';
-import type { Fate, SessionMemory } from './memory.js';
+import type { Fate, Hold, SessionMemory } from './memory.js';
 import type { Builder, Engine, Limits } from './ports.js';
 import type { Plan } from './plan.js';
 import { promote } from './promote.js';
@@ -63,7 +63,7 @@ export async function runBuild(
   let ended: readonly EndedStep[];
   let proof: ProofReport | undefined;
   try {
-    const fates = (await settings.memory?.decide(signal)) ?? new Map<string, Fate>();
+    const fates = (await settings.memory?.decide(holder(engine, session), signal)) ?? new Map<string, Fate>();
     if (settings.explain) explainFates(plan, fates, emit);
     ended = await runSteps(plan, fates, settings, session, engine, emit, signal);
     if (ended.every(({ outcome }) => outcome.status === 'succeeded')) {
@@ -170,6 +170,18 @@ async function writeArtifacts(plan: Plan, session: Session, signal: AbortSignal)
     const { message, hint } = error;
     throw new UsageError(message, { cause: error, ...(hint !== undefined && { hint }) });
   }
+}
+
+function holder(engine: Engine, session: Session): Hold {
+  return async (label, imageId) => {
+    try {
+      await engine.tagImage(imageId, session.tagOf(label));
+      return true;
+    } catch (error) {
+      if (error instanceof EngineError && error.status === 404) return false;
+      throw error;
+    }
+  };
 }
 
 function explainFates(plan: Plan, fates: ReadonlyMap<string, Fate>, emit: Emit): void {

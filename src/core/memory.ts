@@ -9,6 +9,9 @@ export type Fate =
   /** Unchanged, and nothing needs its image, which may be gone. */
   | { readonly kind: 'leave'; readonly imageId: string };
 
+/** Give a step's image the session's name. @returns false where the engine does not have it */
+export type Hold = (label: string, imageId: string) => Promise<boolean>;
+
 export interface BuiltStep {
   readonly label: string;
   readonly imageId: string;
@@ -16,8 +19,12 @@ export interface BuiltStep {
 }
 
 export interface SessionMemory {
-  /** By step label, for every step. Asked before anything is built. @throws EngineError, or the signal's reason */
-  decide(signal: AbortSignal): Promise<ReadonlyMap<string, Fate>>;
+  /**
+   * By step label, for every step. Asked before anything is built. Images that are to be reused are held at once, for another
+   * session may be about to remove them.
+   * @throws EngineError, or the signal's reason
+   */
+  decide(hold: Hold, signal: AbortSignal): Promise<ReadonlyMap<string, Fate>>;
   /** How long the last real build of a step took, in milliseconds. */
   durationOf(label: string): number | undefined;
   /** All names are given. Never rejects, except for the signal's reason. */

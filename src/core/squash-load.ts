@@ -1,6 +1,7 @@
 /** Loads a squashed image into an engine, without a name, and makes sure that it is there or that nothing is. */
 import type { Readable } from 'node:stream';
-import type { LoadTarget, Prediction } from '../image/compose.js';
+import { finished } from 'node:stream/promises';
+import type { LoadArchive, LoadTarget, Prediction } from '../image/compose.js';
 import type { ImageArchive } from '../image/spool.js';
 import { EngineError } from './errors.js';
 import { metered, type Count } from './image-progress.js';
@@ -53,6 +54,20 @@ export interface Loaded extends Known {
 async function hasImage({ imageId, diffIds }: Known, engine: Engine, signal: AbortSignal): Promise<boolean> {
   const known = await engine.describeImage(imageId, signal);
   return known?.layers.length === diffIds.length && isPrefix(diffIds, known.layers);
+}
+
+/**
+ * Read an archive once for the digest of its layer, where chances are good that the engine has the image already.
+ * @returns `undefined` where it has not
+ */
+export async function findLoaded(
+  archive: LoadArchive,
+  engine: Engine,
+  signal: AbortSignal,
+): Promise<Loaded | undefined> {
+  await finished(archive.stream(signal).resume());
+  const image = archive.prediction();
+  return (await hasImage(image, engine, signal)) ? { ...image, known: true } : undefined;
 }
 
 /**

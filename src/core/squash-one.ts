@@ -13,7 +13,7 @@ import { nameAll, nameChanges, removeIfNameless } from './naming.js';
 import { checkOutputFile, writeFailure, writeOutputFile } from './output-file.js';
 import type { Engine } from './ports.js';
 import { countStaying, type Stays } from './squash-base.js';
-import { loadVerified, targetFor, type Loadable } from './squash-load.js';
+import { findLoaded, loadVerified, targetFor, type Loadable, type Loaded } from './squash-load.js';
 
 export interface SquashOrder {
   readonly input: ImageInput;
@@ -140,16 +140,12 @@ async function toEngine(
   names: readonly string[],
   context: Context,
 ): Promise<Made> {
-  const { emit, signal } = context;
+  const { signal } = context;
   const engine = image.kind === 'image' ? image.engine : await context.connect();
-  const loadable =
+  const { imageId, known } =
     image.kind === 'image'
-      ? upperOnly(engine, archive, layer)
-      : await withBase(engine, archive, layer, context);
-  const about = { phase: 'load', subject: engine.info.name, total: loadable.size } as const;
-  const { imageId, known } = await asPhase(about, emit, (count) =>
-    loadVerified(loadable, engine, count, signal),
-  );
+      ? await loadUpper(engine, archive, layer, context)
+      : await load(await withBase(engine, archive, layer, context), engine, context);
   try {
     signal.throwIfAborted();
     // From here on a signal is not heeded: either all names are given or none.
@@ -160,10 +156,24 @@ async function toEngine(
   }
 }
 
-function upperOnly(engine: Engine, archive: ImageArchive, layer: MergedLayer): Loadable {
-  const { baseLayers, config } = archive;
+function load(archive: Loadable, engine: Engine, { emit, signal }: Context): Promise<Loaded> {
+  const about = { phase: 'load', subject: engine.info.name, total: archive.size } as const;
+  return asPhase(about, emit, (count) => loadVerified(archive, engine, count, signal));
+}
+
+async function loadUpper(
+  engine: Engine,
+  archive: ImageArchive,
+  layer: MergedLayer,
+  context: Context,
+): Promise<Loaded> {
+  const { baseLayers, config, layers } = archive;
   const target = targetFor(engine, archive, baseLayers);
-  return composeLoadArchive({ config, baseLayers, layer, target });
+  const composed = composeLoadArchive({ config, baseLayers, layer, target });
+  // What is one layer already may have been squashed before.
+  const isOne = layers.length - baseLayers === 1;
+  const found = isOne ? await findLoaded(composed, engine, context.signal) : undefined;
+  return found ?? (await load(composed, engine, context));
 }
 
 async function withBase(

@@ -73,7 +73,7 @@ interface MadeImage {
   readonly image: ImageDescription;
 }
 
-/** Build, clean and squash it, or give the session's name to the image that is there. */
+/** Build, clean and squash it; the session has given its name to an image that is reused. */
 async function makeImage(
   step: PlannedStep,
   fate: Exclude<Fate, { kind: 'leave' }>,
@@ -86,7 +86,6 @@ async function makeImage(
   const tag = session.tagOf(step.label);
   const since = Date.now();
   if (fate.kind === 'build') await buildImage(step, input, settings, report, signal);
-  else await engine.tagImage(fate.imageId, tag);
   const image = await engine.describeImage(tag, signal);
   if (image === undefined) throw new EngineError(`the image of ${step.label} is gone right after its build`);
   if (fate.kind === 'reuse') return { image, imageId: fate.imageId };

@@ -1,0 +1,147 @@
+/** One whole build: files to a plan, secrets, an engine, what is remembered; then the core runs it. */
+import { availableParallelism } from 'node:os';
+import { openSessionMemory, type MemoryFacts } from './cache/step-memory.js';
+import { CacheStore } from './cache/store.js';
+import { loadPlan } from './config/load.js';
+import { planOptions } from './config/options.js';
+import { renderDiagnosticLine } from './config/render.js';
+import { refuseSecretValues } from './config/secret-values.js';
+import type { BuildOptions, BuildResult } from './core/api.js';
+import { runBuild } from './core/build.js';
+import { checkPlan, chooseBuilder } from './core/check.js';
+import type { Emit } from './core/events.js';
+import type { SessionMemory } from './core/memory.js';
+import type { Plan } from './core/plan.js';
+import { connect } from './engine/connect.js';
+import { checkSsh } from './engine/ssh-sources.js';
+import { forBuild, openSecrets, type ReadSecrets } from './secrets/build-secrets.js';
+import { openDigestKey } from './secrets/digest.js';
+import { memoryFolder } from './secrets/memory-folder.js';
+import { checkReportFile, writeReport } from './secrets/report-file.js';
+import { packageVersion } from './version.js';
+
+/** Steps wait for the engine's disk and network as often as for a processor. */
+const DEFAULT_JOBS = 2 * availableParallelism();
+
+/**
+ * Build everything that the build file asks for. A failed or cancelled build resolves, with its status.
+ * @throws {UsageError} options or files are wrong (ConfigError lists every problem); nothing was built
+ * @throws {EngineError} no engine answers, or it could not name the images
+ * @throws the reason of `options.signal`, when it was aborted before the first step
+ */
+export async function build(options: BuildOptions): Promise<BuildResult> {
+  const signal = options.signal ?? new AbortController().signal;
+  const loaded = await loadPlan(planOptions(options, process.env));
+  const { plan } = loaded;
+  if (options.proofFile !== undefined) await checkReportFile(options.proofFile);
+  const secrets = await openSecrets(plan, options, process.env, secretVariables(options), signal);
+  const { redactor } = secrets;
+  const emit = redactor.emit(logged(options));
+  const warn = (message: string): void => {
+    emit({ at: Date.now(), type: 'notice', level: 'warning', message });
+  };
+  try {
+    refuseSecretValues(loaded, secrets.all, options.buildArgs ?? {});
+    [...loaded.warnings.map(renderDiagnosticLine), ...secrets.warnings].forEach(warn);
+    const result = redactor.data(await buildPlan(plan, options, secrets, emit, warn, signal));
+    const isProven = result.proof !== undefined || result.status === 'succeeded';
+    if (options.proofFile !== undefined && isProven) await writeReport(options.proofFile, result.proof);
+    return result;
+  } catch (error) {
+    throw redactor.error(error);
+  }
+}
+
+async function buildPlan(
+  plan: Plan,
+  options: BuildOptions,
+  secrets: ReadSecrets,
+  emit: Emit,
+  warn: (message: string) => void,
+  signal: AbortSignal,
+): Promise<BuildResult> {
+  const onPassword = (password: string): void => {
+    secrets.redactor.add([password]);
+  };
+  const engine = await connect({ ...options.engine, env: process.env, onPassword }, signal);
+  const network = options.network ?? 'default';
+  try {
+    const builder = chooseBuilder(options.builder ?? 'auto', engine.info);
+    checkPlan(plan, builder);
+    if (builder === 'buildkit') {
+      await checkSsh(
+        plan.steps.flatMap(({ ssh }) => ssh),
+        process.env,
+      );
+    }
+    await using served = forBuild(secrets, options, {
+      engine,
+      builder,
+      network,
+      plan,
+      version: packageVersion(),
+      warn,
+      signal,
+    });
+    const memory =
+      (options.fingerprint ?? true)
+        ? await openMemory(plan, options, secrets, { engine, builder, network, warn })
+        : undefined;
+    const settings = {
+      builder,
+      jobs: options.jobs ?? DEFAULT_JOBS,
+      keepGoing: options.keepGoing ?? false,
+      keepArtifacts: options.keepArtifacts ?? false,
+      network,
+      limits: options.limits ?? {},
+      keepBuildCache: options.keepBuildCache ?? false,
+      removeContainers: options.removeContainers ?? true,
+      removal: { force: options.forceRemoveImages ?? false, noPrune: options.noPruneImages ?? false },
+      secrets: served,
+      explain: options.explain ?? false,
+      ...(memory !== undefined && { memory }),
+    };
+    return await runBuild(plan, engine, settings, emit, signal);
+  } finally {
+    await engine.close();
+  }
+}
+
+/** `undefined` where nothing can be remembered of this user. */
+async function openMemory(
+  plan: Plan,
+  { limits = {}, keepArtifacts = false }: BuildOptions,
+  { of }: ReadSecrets,
+  facts: Pick<MemoryFacts, 'engine' | 'builder' | 'network' | 'warn'>,
+): Promise<SessionMemory | undefined> {
+  const key = await openDigestKey(memoryFolder(process.env));
+  if (key.kind === 'process') return undefined;
+  return openSessionMemory({
+    ...facts,
+    plan,
+    limits,
+    keepArtifacts,
+    version: packageVersion(),
+    secretsOf: of,
+    key: key.key,
+    store: CacheStore.of(process.env),
+  });
+}
+
+/** The values of `--secret-env`: what is not set is no secret. */
+function secretVariables({ secretEnv = [], env }: BuildOptions): ReadonlyMap<string, string> {
+  const values = { ...process.env, ...env };
+  return new Map(
+    secretEnv.flatMap((name) => {
+      const value = values[name];
+      return value === undefined ? [] : [[name, value] as const];
+    }),
+  );
+}
+
+function logged({ emit, log }: BuildOptions): Emit {
+  return (event) => {
+    if (event.type === 'notice' && event.level === 'warning') log?.warn(event.message);
+    emit?.(event);
+  };
+}
