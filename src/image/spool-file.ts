@@ -2,6 +2,7 @@
 import { tmpdir } from 'node:os';
 import { readSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { openUnlinked } from '../tar/unlinked-file.js';
 import { ImageError } from './errors.js';
 
@@ -17,6 +18,16 @@ export class SpoolFile implements AsyncDisposable {
   /** @param folder where it takes its room; default: TMPDIR */
   static async open(folder?: string): Promise<SpoolFile> {
     return new SpoolFile(await openUnlinked(folder));
+  }
+
+  /** For what a stream brings: where there is no room for a file, the stream is destroyed. */
+  static async openFor(stream: Readable): Promise<SpoolFile> {
+    try {
+      return await SpoolFile.open();
+    } catch (error) {
+      stream.destroy();
+      throw error;
+    }
   }
 
   /** Where the next byte goes. */

@@ -72,7 +72,7 @@ export interface ListedImage {
  * @throws ImageError, the stream's error, or the signal's reason
  */
 export async function listImages(stream: Readable, signal: AbortSignal): Promise<readonly ListedImage[]> {
-  await using spool = await SpoolFile.open();
+  await using spool = await SpoolFile.openFor(stream);
   const reading = { spool, budget: new ExpansionBudget(), keep: (): Keep => 'nothing' };
   const files = await readArchive(stream, reading, signal);
   const { images } = await locateImages(files, spool);
@@ -99,7 +99,7 @@ export async function spoolImageArchive(
       'mismatch',
       `The image has ${diffIds.length} layers, fewer than its base's ${baseLayers}`,
     );
-  const spool = await SpoolFile.open();
+  const spool = await SpoolFile.openFor(stream);
   try {
     const reading = { spool, budget: new ExpansionBudget(options.limit), keep: keeper(expected, options) };
     const files = await readArchive(stream, reading, signal);

@@ -75,7 +75,7 @@ export async function proveImage(
 ): Promise<ImageProof> {
   const lowest = options.base === true ? 0 : image.baseLayers;
   const wanted = image.diffIds.slice(lowest);
-  await using spool = await SpoolFile.open();
+  await using spool = await SpoolFile.openFor(stream);
   const keep = (diffId: string): Keep => (wanted.includes(diffId) ? 'bytes' : 'nothing');
   const files = await readArchive(stream, { spool, budget: new ExpansionBudget(), keep }, signal);
   const located = choose((await locateImages(files, spool)).images, image);
