@@ -19,7 +19,8 @@ export class BuildKitStop implements Disposable {
   constructor(transport: Transport, signal: AbortSignal) {
     this.#transport = transport;
     this.#signal = signal;
-    signal.addEventListener('abort', this.#onAbort, { once: true });
+    if (signal.aborted) this.#onAbort();
+    else signal.addEventListener('abort', this.#onAbort, { once: true });
   }
 
   /** Aborted when the connection shall be cut. */

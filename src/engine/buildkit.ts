@@ -70,9 +70,11 @@ export async function buildWithBuildKit(
     );
     signal.throwIfAborted();
   } catch (error) {
-    // It may have got its name before it heard of the end.
-    if (signal.aborted) await removeImage(transport, request.tag, { noPrune: true });
-    signal.throwIfAborted();
+    if (signal.aborted) {
+      // It may have got its name before it heard of the end. Who disposes the session tells what is left.
+      await removeImage(transport, request.tag, { noPrune: true }).catch(() => undefined);
+      throw signal.reason;
+    }
     throw unreadable === undefined ? error : unusableContext(unreadable);
   } finally {
     session.close();
