@@ -1,12 +1,5 @@
 /** Reads a secret from a command on the host, such as that of a password manager. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { constants } from 'node:os';
-
-/** How long a cancelled command may take to end by itself. */
-const GRACE_MS = 500;
-/** What it leaves running may hold its output open for ever: after its end that is read this long. */
-const LAST_WORDS_MS = 500;
+import { runShell } from '../core/shell-process.js';
 
 export type CommandOutput =
   | { readonly kind: 'value'; readonly value: Buffer }
@@ -29,58 +22,23 @@ export async function readCommand(
   longest: number,
   signal: AbortSignal,
 ): Promise<CommandOutput> {
-  signal.throwIfAborted();
-  const child = spawn('/bin/sh', ['-c', command], {
-    cwd: directory,
-    env: { ...environment },
-    stdio: ['ignore', 'pipe', 'ignore'],
-    // A process group of its own, so that a cancel reaches all it started.
-    detached: true,
-  });
-  const kill = (name: NodeJS.Signals): void => {
-    if (child.pid === undefined) return;
-    try {
-      process.kill(-child.pid, name);
-    } catch {
-      // The group has ended by itself.
-    }
-  };
-  let lastResort: NodeJS.Timeout | undefined;
-  const stop = (): void => {
-    kill('SIGTERM');
-    lastResort ??= setTimeout(() => {
-      kill('SIGKILL');
-    }, GRACE_MS);
-  };
   const chunks: Buffer[] = [];
   let size = 0;
-  child.stdout.on('data', (chunk: Buffer) => {
-    size += chunk.length;
-    // Room for a line break. The rest is read and thrown away, or the command could not end.
-    if (size <= longest + 2) chunks.push(chunk);
-    else stop();
-  });
-  // What it left running in the background must not hold the build up.
-  let hangUp: NodeJS.Timeout | undefined;
-  child.once('exit', () => {
-    hangUp = setTimeout(() => {
-      // After one more look at the pipe, which holds all that the command itself has printed.
-      setImmediate(() => child.stdout.destroy());
-    }, LAST_WORDS_MS);
-  });
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    const [code, killedBy] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
-    signal.throwIfAborted();
-    const value = withoutLineBreak(Buffer.concat(chunks));
-    if (size > longest + 2 || value.length > longest) return { kind: 'too-long' };
-    const exitCode = code ?? 128 + (killedBy === null ? 0 : constants.signals[killedBy]);
-    return exitCode === 0 ? { kind: 'value', value } : { kind: 'failed', exitCode };
-  } finally {
-    clearTimeout(lastResort);
-    clearTimeout(hangUp);
-    signal.removeEventListener('abort', stop);
-  }
+  const exitCode = await runShell(
+    { command, directory, environment, stderr: 'ignore' },
+    ({ stdout }, stop) => {
+      stdout?.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+        // Room for a line break. The rest is read and thrown away, or the command could not end.
+        if (size <= longest + 2) chunks.push(chunk);
+        else stop();
+      });
+    },
+    signal,
+  );
+  const value = withoutLineBreak(Buffer.concat(chunks));
+  if (size > longest + 2 || value.length > longest) return { kind: 'too-long' };
+  return exitCode === 0 ? { kind: 'value', value } : { kind: 'failed', exitCode };
 }
 
 /** Without the one that `echo` and every tool add: `\n` or `\r\n`. */

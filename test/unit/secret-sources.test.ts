@@ -176,27 +176,22 @@ describe('a secret that cannot be read', () => {
   it('because the build was cancelled stops its command and all that it started', async () => {
     const controller = new AbortController();
     const path = join(directory, 'pid');
+    execFileSync('mkfifo', [path]);
     const reading = read(
       {
         app: [
           {
             name: 's',
             type: 'command',
-            value: `sh -c 'echo $$ > ${path}.new; mv ${path}.new ${path}; sleep 60'`,
+            value: `sh -c 'echo $$ > ${path}; sleep 60'`,
           },
         ],
       },
       { signal: controller.signal },
     );
     const settled = expect(reading).rejects.toThrow('enough');
-    const pid = async (): Promise<string> => {
-      for (;;) {
-        const text = await readFile(path, 'utf8').catch(() => '');
-        if (text !== '') return text.trim();
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
-    };
-    const child = await pid();
+    // A pipe: opens when the command writes to it.
+    const child = (await readFile(path, 'utf8')).trim();
     controller.abort(new Error('enough'));
     await settled;
     const stat = await readFile(`/proc/${child}/stat`, 'latin1').catch(() => 'x) X');
