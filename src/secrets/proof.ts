@@ -4,6 +4,7 @@ import { needlesOf } from './encodings.js';
 import { Matcher } from './matcher.js';
 import { proveArtifact } from './prove-content.js';
 import { proveImage, type ImageFinding } from './prove-image.js';
+import { maskText } from './search-mask.js';
 import { describeUnsearched, whereIn } from './search-words.js';
 
 /** @param secrets with values that differ @param base whether the layers of base images are searched, too */
@@ -11,9 +12,10 @@ export function createProof(secrets: readonly Secret[], base: boolean): Prove {
   const named = uniquelyNamed(secrets);
   const { needles, unproven } = needlesOf(named);
   const told = named.map(({ name, digest }) => ({ name, digest, provable: !unproven.includes(name) }));
+  const matcher = needles.length === 0 ? undefined : new Matcher(needles);
   return async (leaving, signal) => {
-    const found = needles.length === 0 ? NOTHING : await search(leaving, new Matcher(needles), base, signal);
-    return {
+    const found = matcher === undefined ? NOTHING : await search(leaving, matcher, base, signal);
+    const report: ProofReport = {
       result: found.findings.length === 0 ? 'clean' : 'found',
       secrets: told,
       images: leaving.images.map((image) => {
@@ -27,7 +29,19 @@ export function createProof(secrets: readonly Secret[], base: boolean): Prove {
       findings: found.findings,
       limits: found.limits,
     };
+    // The report leaves, too: a name or a path may be what has been found.
+    return matcher === undefined ? report : masked(report, matcher);
   };
+}
+
+/** The same plain data, with every secret in its texts as `***`. */
+function masked<T>(value: T, matcher: Matcher): T {
+  if (typeof value === 'string') return maskText(value, matcher) as T;
+  if (Array.isArray(value)) return value.map((one: unknown) => masked(one, matcher)) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, one]: [string, unknown]) => [key, masked(one, matcher)]),
+  ) as T;
 }
 
 type Found = Pick<ProofReport, 'findings' | 'limits' | 'bytes'> & {
