@@ -12,11 +12,11 @@ import { checkPlan, chooseBuilder } from './core/check.js';
 import type { Emit } from './core/events.js';
 import type { SessionMemory } from './core/memory.js';
 import type { Plan } from './core/plan.js';
+import { userFolder } from './core/user-folder.js';
 import { connect } from './engine/connect.js';
 import { checkSsh } from './engine/ssh-sources.js';
 import { forBuild, openSecrets, type ReadSecrets } from './secrets/build-secrets.js';
 import { openDigestKey } from './secrets/digest.js';
-import { memoryFolder } from './secrets/memory-folder.js';
 import { checkReportFile, writeReport } from './secrets/report-file.js';
 import { packageVersion } from './version.js';
 
@@ -114,7 +114,8 @@ async function openMemory(
   { of }: ReadSecrets,
   facts: Pick<MemoryFacts, 'engine' | 'builder' | 'network' | 'warn'>,
 ): Promise<SessionMemory | undefined> {
-  const key = await openDigestKey(memoryFolder(process.env));
+  const folder = userFolder(process.env);
+  const key = await openDigestKey(folder);
   if (key.kind === 'process') return undefined;
   return openSessionMemory({
     ...facts,
@@ -124,7 +125,7 @@ async function openMemory(
     version: packageVersion(),
     secretsOf: of,
     key: key.key,
-    store: CacheStore.of(process.env),
+    store: new CacheStore(folder),
   });
 }
 

@@ -1,32 +1,21 @@
 /** Files that are whole or not there: written beside and renamed, sealed by a checksum, read without trust. */
-import { createHash, randomBytes } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { readFile, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { writeWhole } from '../core/user-folder.js';
 
 /** Part of every seal: what another version of the format wrote is nobody's. */
 const FORMAT = 1;
 const CHECKSUM_BYTES = 32;
-/** So begin the names of files that are being written. */
-export const TEMPORARY = '.writing-';
 
 /**
- * Concurrent writers need no lock: the last one wins, and a reader sees one whole file or the other. Not synced to disk: what
- * a power cut leaves is noticed by the checksum.
+ * Concurrent writers need no lock: the last one wins, and a reader sees one whole file or the other.
  * @param kind what the content is; only who reads the same kind gets it
  * @throws what the file system says; nothing is left then
  */
 export async function writeSealed(file: string, kind: string, content: Buffer): Promise<void> {
-  const temporary = join(
-    dirname(file),
-    `${TEMPORARY}${randomBytes(6).toString('hex')}-${basename(file).slice(0, 64)}`,
-  );
-  try {
-    await writeFile(temporary, Buffer.concat([seal(kind, content), content]), { mode: 0o600, flag: 'wx' });
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw error;
-  }
+  const sealed = Buffer.concat([seal(kind, content), content]);
+  await writeWhole(dirname(file), sealed, (temporary) => rename(temporary, file));
 }
 
 /** @returns the content as it was written; `undefined` where there is none, or it is not exactly that */

@@ -1,8 +1,8 @@
 /** The cache as its users see it: named contents that may be gone at any time, and never an error. */
 import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readSealed, TEMPORARY, writeSealed } from './atomic-file.js';
-import { cacheFolder, makePrivate, type CacheFolder } from './folder.js';
+import { makePrivate, TEMPORARY, type UserFolder } from '../core/user-folder.js';
+import { readSealed, writeSealed } from './atomic-file.js';
 
 /** How many of each kind are kept: those that were used last. */
 const KEPT = { contents: 64, contexts: 64, records: 256 } as const;
@@ -13,17 +13,13 @@ const DAY = 86_400_000;
 const ABANDONED = 3_600_000;
 
 export class CacheStore {
-  readonly #folder: CacheFolder;
+  readonly #folder: UserFolder;
   #problem: string | undefined;
 
-  constructor(folder: CacheFolder) {
+  /** Touches nothing yet: the folder is made at the first write. */
+  constructor(folder: UserFolder) {
     this.#folder = folder;
     this.#problem = folder.state === 'off' ? folder.reason : undefined;
-  }
-
-  /** Touches nothing yet: the folder is made at the first write. */
-  static of(env: Readonly<Record<string, string | undefined>>): CacheStore {
-    return new CacheStore(cacheFolder(env));
   }
 
   /** Why nothing is remembered, one sentence without final period; `undefined` as long as all is well. */

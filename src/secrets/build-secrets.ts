@@ -4,8 +4,8 @@ import { UsageError } from '../core/errors.js';
 import type { Plan, PlannedStep } from '../core/plan.js';
 import type { Builder, Engine } from '../core/ports.js';
 import type { BuildSecrets, Secret, SecretService, ServedSecrets } from '../core/secrets.js';
+import { userFolder } from '../core/user-folder.js';
 import { digestOf, openDigestKey } from './digest.js';
-import { memoryFolder } from './memory-folder.js';
 import { openServiceMemory } from './memory.js';
 import { createProof } from './proof.js';
 import { createRedactor, type Redactor } from './redact.js';
@@ -39,7 +39,7 @@ export async function openSecrets(
   const wanted = more.size > 0 || plan.steps.some(({ secrets }) => secrets.length > 0);
   const redactor = createRedactor();
   if (!wanted) return { all: [], redactor, warnings: [], of: () => [] };
-  const key = await openDigestKey(memoryFolder(process.env));
+  const key = await openDigestKey(userFolder(process.env));
   const { byStep, distinct } = await readSecrets(plan, {
     env,
     allowCommands: how.allowCommands ?? false,
@@ -138,7 +138,7 @@ class LateService implements SecretService {
       ...(password !== undefined && { password }),
       ...(authentication !== undefined && { authentication }),
       version,
-      memory: openServiceMemory(memoryFolder(process.env), `${engine.info.id} ${builder}`, plan.file),
+      memory: openServiceMemory(userFolder(process.env), `${engine.info.id} ${builder}`, plan.file),
       onRefused: warn,
       onCredentials: (values) => {
         this.#redactor.add(values);

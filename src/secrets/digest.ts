@@ -3,7 +3,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { link, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeWhole } from './memory-folder.js';
+import { makePrivate, writeWhole, type UserFolder } from '../core/user-folder.js';
 
 const KEY_BYTES = 32;
 
@@ -19,12 +19,13 @@ export type DigestKey =
 /**
  * The key in `<folder>/secret-key`, made at its first use; processes that start together agree on one.
  * Never rejects: where the folder is of no use, the key lives as long as this process.
- * @param folder as `memoryFolder` gives it
  */
-export async function openDigestKey(folder: string): Promise<DigestKey> {
-  const file = join(folder, 'secret-key');
+export async function openDigestKey(folder: UserFolder): Promise<DigestKey> {
+  if (folder.state === 'off') return { kind: 'process', key: randomBytes(KEY_BYTES), reason: folder.reason };
+  const file = join(folder.path, 'secret-key');
   try {
-    return { kind: 'lasting', key: (await readKey(file)) ?? (await createKey(folder, file)) };
+    await makePrivate(folder.path);
+    return { kind: 'lasting', key: (await readKey(file)) ?? (await createKey(folder.path, file)) };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return { kind: 'process', key: randomBytes(KEY_BYTES), reason };

@@ -8,7 +8,7 @@ import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Secret } from '../core/secrets.js';
 import type { Credentials } from './credentials.js';
-import { writeWhole } from './memory-folder.js';
+import { writeWhole, type UserFolder } from '../core/user-folder.js';
 
 export interface ServiceRecord {
   readonly address: string;
@@ -32,12 +32,12 @@ export function fingerprintOf(secrets: readonly Secret[]): string {
 }
 
 /**
- * @param folder as `memoryFolder` gives it
  * @param engine what tells this engine from others: each has a cache of its own
  * @param file absolute path of the build file
  */
-export function openServiceMemory(folder: string, engine: string, file: string): ServiceMemory {
-  const services = join(folder, 'services');
+export function openServiceMemory(folder: UserFolder, engine: string, file: string): ServiceMemory {
+  if (folder.state === 'off') return FORGETFUL;
+  const services = join(folder.path, 'services');
   const pathOf = (label: string): string => {
     const key = createHash('sha256')
       .update(JSON.stringify([engine, file, label]))
@@ -58,6 +58,11 @@ export function openServiceMemory(folder: string, engine: string, file: string):
     },
   };
 }
+
+const FORGETFUL: ServiceMemory = {
+  recall: () => Promise.resolve(undefined),
+  remember: () => Promise.resolve(),
+};
 
 /** What is not exactly a record was damaged or is of another version: it counts as forgotten. */
 function decode(text: string): ServiceRecord | undefined {

@@ -2,13 +2,14 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { chmod, link, lstat, mkdir, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { artifactParents } from '../../src/cache/artifact-parents.js';
 import { digestContext, type ContextDigest } from '../../src/cache/context-digest.js';
 import { Contexts, keepFiles, keptFiles } from '../../src/cache/contexts.js';
 import { scan } from '../../src/cache/scan.js';
 import { StatCache } from '../../src/cache/stat-cache.js';
 import { CacheStore } from '../../src/cache/store.js';
+import { userFolder } from '../../src/core/user-folder.js';
 import { compileIgnore } from '../../src/tar/ignore.js';
 import { walk } from '../../src/tar/walk.js';
 import { NEVER, run } from '../support/tar.js';
@@ -33,6 +34,23 @@ function digest(
     NEVER,
   );
 }
+
+/** The next write gets another time of change than the last one. */
+async function clockMoved(): Promise<void> {
+  const probe = join(folder.path, 'probe');
+  await writeFile(probe, '');
+  const { ctimeNs: before } = await lstat(probe, { bigint: true });
+  do await writeFile(probe, '');
+  while ((await lstat(probe, { bigint: true })).ctimeNs <= before);
+}
+
+/** What was written so far is no longer taken for just written. */
+function muchLater(): void {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 60_000 });
+}
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 const digestText = async (ignore?: string) => (await digest(ignore)).digest;
 
@@ -192,7 +210,7 @@ describe('artifacts’ parents', () => {
 });
 
 describe('the contexts of a session', () => {
-  const store = () => CacheStore.of({ XDG_CACHE_HOME: join(folder.path, 'cache') });
+  const store = () => new CacheStore(userFolder({ XDG_CACHE_HOME: join(folder.path, 'cache') }));
   const context = () => ({ directory: at('') });
 
   it('are read once, then known by stat data alone', async () => {
@@ -228,7 +246,7 @@ describe('the contexts of a session', () => {
     const contexts = new Contexts(store());
     const ignoring = { ...context(), ignore: 'd/out' };
     await contexts.digest(ignoring, NEVER);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await clockMoved();
     await change();
     expect(await contexts.untouched([ignoring, { ...ignoring }], NEVER)).toHaveLength(still ? 2 : 0);
     expect(await contexts.untouched([context()], NEVER), 'never listed').toEqual([]);
@@ -240,7 +258,7 @@ describe('the contexts of a session', () => {
     await contexts.digest(context(), NEVER);
     await contexts.save();
     await expect(readdir(join(folder.path, 'cache/habitus'))).rejects.toThrow('ENOENT');
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    muchLater();
     await contexts.untouched([context()], NEVER);
     await contexts.save();
     const [name = ''] = await readdir(join(folder.path, 'cache/habitus/contents'));
@@ -251,7 +269,7 @@ describe('the contexts of a session', () => {
   it('are right whatever becomes of the memory', async () => {
     await inContext(['a=1', 'd/b=2']);
     const expected = await digestText();
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    muchLater();
     const contexts = new Contexts(store());
     await contexts.digest(context(), NEVER);
     await contexts.save();

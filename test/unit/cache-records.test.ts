@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Records, type StepRecord } from '../../src/cache/records.js';
 import { CacheStore } from '../../src/cache/store.js';
+import { userFolder } from '../../src/core/user-folder.js';
 import { temporaryFolder } from '../support/tar-tree.js';
 
 const folder = temporaryFolder();
 const DAY = 86_400_000;
 const SCOPE = { engineId: 'E', file: '/work/build.yml' };
 
-const store = () => CacheStore.of({ XDG_CACHE_HOME: folder.path });
+const store = () => new CacheStore(userFolder({ XDG_CACHE_HOME: folder.path }));
 const open = (scope = SCOPE) => Records.open(store(), scope);
 
 function record(id: string, at = Date.now()): StepRecord {
@@ -125,7 +126,7 @@ describe('records', () => {
   });
 
   it('do without a cache folder', async () => {
-    const off = CacheStore.of({});
+    const off = new CacheStore(userFolder({}));
     const records = await Records.open(off, SCOPE);
     records.note('app', record('f1'));
     await records.save();

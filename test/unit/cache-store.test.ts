@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readSealed, writeSealed } from '../../src/cache/atomic-file.js';
-import { cacheFolder } from '../../src/cache/folder.js';
 import { CacheStore } from '../../src/cache/store.js';
+import { userFolder } from '../../src/core/user-folder.js';
 import { temporaryFolder } from '../support/tar-tree.js';
 
 const folder = temporaryFolder();
 const NOTHING = 'nothing can be remembered for the next session: ';
 
-const store = (): CacheStore => CacheStore.of({ XDG_CACHE_HOME: folder.path });
+const store = (): CacheStore => new CacheStore(userFolder({ XDG_CACHE_HOME: folder.path }));
 
 describe('the cache folder', () => {
   it.each([
@@ -25,7 +25,7 @@ describe('the cache folder', () => {
     ],
     [{}, { state: 'off', reason: 'neither XDG_CACHE_HOME nor HOME names a folder' }],
   ])('of %o is %o', (env, expected) => {
-    expect(cacheFolder(env)).toEqual(expected);
+    expect(userFolder(env)).toEqual(expected);
   });
 
   it('is made at the first write, for its owner only', async () => {
@@ -49,7 +49,7 @@ describe('a store', () => {
   });
 
   it('is off without a folder, and says so', async () => {
-    const cache = CacheStore.of({});
+    const cache = new CacheStore(userFolder({}));
     await cache.write('records', 'a', Buffer.from('x'));
     expect(await cache.read('records', 'a')).toBeUndefined();
     expect(cache.problem).toBe(`${NOTHING}neither XDG_CACHE_HOME nor HOME names a folder`);

@@ -1,10 +1,9 @@
 /** The key of digests: made once, shared by all processes of a user, and by nobody else. */
 import { chmod, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { digestOf, openDigestKey } from '../../src/secrets/digest.js';
-import { memoryFolder } from '../../src/secrets/memory-folder.js';
 
 let folder = '';
 beforeEach(async () => {
@@ -14,17 +13,19 @@ afterEach(() => rm(join(folder, '../..'), { recursive: true }));
 
 describe('the key of digests', () => {
   it('is made at its first use, for this user alone, and stays', async () => {
-    const first = await openDigestKey(folder);
+    const first = await openDigestKey({ state: 'on', path: folder });
     expect(first.kind).toBe('lasting');
     expect(first.key).toHaveLength(32);
     expect((await stat(join(folder, 'secret-key'))).mode & 0o777).toBe(0o600);
     expect((await stat(folder)).mode & 0o777).toBe(0o700);
-    expect(await openDigestKey(folder)).toEqual(first);
+    expect(await openDigestKey({ state: 'on', path: folder })).toEqual(first);
     expect(await readdir(folder)).toEqual(['secret-key']);
   });
 
   it('is one for all who begin together', async () => {
-    const keys = await Promise.all(Array.from({ length: 20 }, () => openDigestKey(folder)));
+    const keys = await Promise.all(
+      Array.from({ length: 20 }, () => openDigestKey({ state: 'on', path: folder })),
+    );
     expect(new Set(keys.map(({ key }) => key.toString('hex'))).size).toBe(1);
     expect(new Set(keys.map(({ kind }) => kind))).toEqual(new Set(['lasting']));
     expect(await readdir(folder)).toEqual(['secret-key']);
@@ -34,9 +35,9 @@ describe('the key of digests', () => {
     ['others may read', () => chmod(join(folder, 'secret-key'), 0o640), 'is open to others; remove it'],
     ['is cut', () => writeFile(join(folder, 'secret-key'), 'short'), 'is not a key of 32 bytes; remove it'],
   ])('that %s is not used, and why is told', async (_, spoil, reason) => {
-    const { key } = await openDigestKey(folder);
+    const { key } = await openDigestKey({ state: 'on', path: folder });
     await spoil();
-    const other = await openDigestKey(folder);
+    const other = await openDigestKey({ state: 'on', path: folder });
     expect(other).toMatchObject({ kind: 'process', reason: `${join(folder, 'secret-key')} ${reason}` });
     expect(other.key).toHaveLength(32);
     expect(other.key).not.toEqual(key);
@@ -45,13 +46,13 @@ describe('the key of digests', () => {
   it('is not read through a link', async () => {
     await mkdir(folder, { recursive: true });
     await symlink('/dev/zero', join(folder, 'secret-key'));
-    expect((await openDigestKey(folder)).kind).toBe('process');
+    expect((await openDigestKey({ state: 'on', path: folder })).kind).toBe('process');
   });
 
   it('lives as long as the process where the folder is of no use', async () => {
     await mkdir(join(folder, '..'), { recursive: true });
     await writeFile(folder, 'a file');
-    expect(await openDigestKey(folder)).toMatchObject({ kind: 'process' });
+    expect(await openDigestKey({ state: 'on', path: folder })).toMatchObject({ kind: 'process' });
   });
 });
 
@@ -61,13 +62,5 @@ describe('a digest', () => {
     expect(digestOf(Buffer.from('Jefe'), Buffer.from('what do ya want for nothing?'))).toBe(
       '5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843',
     );
-  });
-});
-
-describe('the folder', () => {
-  it('is where the user keeps caches', () => {
-    expect(memoryFolder({ XDG_CACHE_HOME: '/x' })).toBe('/x/habitus');
-    expect(memoryFolder({})).toBe(join(homedir(), '.cache/habitus'));
-    expect(memoryFolder({ XDG_CACHE_HOME: 'relative' })).toBe(join(homedir(), '.cache/habitus'));
   });
 });

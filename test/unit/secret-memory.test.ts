@@ -21,11 +21,13 @@ const record: ServiceRecord = {
 
 describe('the memory of a service', () => {
   it('tells what was remembered last, for this user alone', async () => {
-    const memory = openServiceMemory(folder, 'engine', '/build.yml');
+    const memory = openServiceMemory({ state: 'on', path: folder }, 'engine', '/build.yml');
     expect(await memory.recall('app')).toBeUndefined();
     await memory.remember('app', { ...record, port: 1 });
     await memory.remember('app', record);
-    expect(await openServiceMemory(folder, 'engine', '/build.yml').recall('app')).toEqual(record);
+    expect(
+      await openServiceMemory({ state: 'on', path: folder }, 'engine', '/build.yml').recall('app'),
+    ).toEqual(record);
     const [file = '', ...others] = await readdir(join(folder, 'services'));
     expect(others).toEqual([]);
     expect(file).toMatch(/^[0-9a-f]{64}\.json$/);
@@ -33,20 +35,22 @@ describe('the memory of a service', () => {
   });
 
   it('remembers no credentials where the user chose them', async () => {
-    const memory = openServiceMemory(folder, 'engine', '/build.yml');
+    const memory = openServiceMemory({ state: 'on', path: folder }, 'engine', '/build.yml');
     await memory.remember('app', { ...record, credentials: undefined });
     expect(await memory.recall('app')).toEqual({ ...record, credentials: undefined });
   });
 
   it('keeps engines, build files and steps apart', async () => {
-    await openServiceMemory(folder, 'engine', '/build.yml').remember('app', record);
+    await openServiceMemory({ state: 'on', path: folder }, 'engine', '/build.yml').remember('app', record);
     for (const [engine, file, label] of [
       ['other', '/build.yml', 'app'],
       ['engine', '/other.yml', 'app'],
       ['engine', '/build.yml', 'other'],
       ['engine/build.yml', '', 'app'],
     ] as const) {
-      expect(await openServiceMemory(folder, engine, file).recall(label)).toBeUndefined();
+      expect(
+        await openServiceMemory({ state: 'on', path: folder }, engine, file).recall(label),
+      ).toBeUndefined();
     }
   });
 
@@ -61,7 +65,7 @@ describe('the memory of a service', () => {
     '{"address":"a","port":1,"fingerprint":"f","credentials":{"user":"u"}}',
     '{"address":"a","port":1,"fingerprint":"f","credentials":null}',
   ])('forgets what is damaged: %s', async (text) => {
-    const memory = openServiceMemory(folder, 'engine', '/build.yml');
+    const memory = openServiceMemory({ state: 'on', path: folder }, 'engine', '/build.yml');
     await memory.remember('app', record);
     const [file = ''] = await readdir(join(folder, 'services'));
     await writeFile(join(folder, 'services', file), text);
@@ -72,7 +76,7 @@ describe('the memory of a service', () => {
 
   it('is no reason to fail where the folder is of no use', async () => {
     await writeFile(join(folder, 'services'), 'a file');
-    const memory = openServiceMemory(folder, 'engine', '/build.yml');
+    const memory = openServiceMemory({ state: 'on', path: folder }, 'engine', '/build.yml');
     await memory.remember('app', record);
     expect(await memory.recall('app')).toBeUndefined();
   });

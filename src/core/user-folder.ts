@@ -1,10 +1,14 @@
 /** Where this user's Habitus keeps what it remembers between sessions. */
-import { lstat, mkdir } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { lstat, mkdir, open, rm } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 
-export type CacheFolder =
+export type UserFolder =
   | { readonly state: 'on'; /** Absolute; it need not exist. */ readonly path: string }
   | { readonly state: 'off'; /** One sentence without final period. */ readonly reason: string };
+
+/** So begin the names of files that are being written. */
+export const TEMPORARY = '.writing-';
 
 const OTHERS_MAY_WRITE = 0o022;
 
@@ -12,7 +16,7 @@ const OTHERS_MAY_WRITE = 0o022;
  * `$XDG_CACHE_HOME/habitus`, by default `~/.cache/habitus`. A relative `XDG_CACHE_HOME` is to be ignored:
  * https://specifications.freedesktop.org/basedir-spec/latest/
  */
-export function cacheFolder(env: Readonly<Record<string, string | undefined>>): CacheFolder {
+export function userFolder(env: Readonly<Record<string, string | undefined>>): UserFolder {
   const { XDG_CACHE_HOME: cache = '', HOME: home = '' } = env;
   if (isAbsolute(cache)) return { state: 'on', path: join(cache, 'habitus') };
   if (isAbsolute(home)) return { state: 'on', path: join(home, '.cache', 'habitus') };
@@ -29,5 +33,32 @@ export async function makePrivate(folder: string): Promise<void> {
   const { mode, uid } = await lstat(folder);
   if ((mode & OTHERS_MAY_WRITE) !== 0 || uid !== process.getuid?.()) {
     throw new Error(`others may write to ${folder}`);
+  }
+}
+
+/**
+ * Write a file whole under a temporary name beside the final one, and give it its name by `place`.
+ * @param place moves or links the temporary file; what is left of that one is removed afterwards
+ * @throws what the file system says
+ */
+export async function writeWhole(
+  folder: string,
+  content: Buffer | string,
+  place: (temporary: string) => Promise<void>,
+): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const temporary = join(folder, `${TEMPORARY}${randomBytes(8).toString('hex')}`);
+  try {
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      await file.writeFile(content);
+      // Else a power cut may leave an empty file under the final name.
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    await place(temporary);
+  } finally {
+    await rm(temporary, { force: true });
   }
 }
