@@ -1,12 +1,17 @@
 /** Kinds of tests: pure ones, ones against real engines, and ones that run the program itself. */
 
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 const SECOND = 1000;
-// What the program remembers of tests is not the developer's; global-setup.ts removes it.
-process.env['XDG_CACHE_HOME'] = join(tmpdir(), `habitus-test-cache-${process.pid}`);
+// What the program remembers of tests is not the developer's.
+const cache = mkdtempSync(join(tmpdir(), 'habitus-test-cache-'));
+process.env['XDG_CACHE_HOME'] = cache;
+process.once('exit', () => {
+  rmSync(cache, { recursive: true, force: true });
+});
 const setup = ['test/support/global-setup.ts'];
 
 export default defineConfig({

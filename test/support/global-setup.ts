@@ -1,6 +1,5 @@
 /** Starts the engines for the tests, or fails and says what this machine lacks: no engine test is ever skipped. */
 
-import { rm } from 'node:fs/promises';
 import type { TestProject } from 'vitest/node';
 import { engineName, TEST_ENGINES, type EngineName } from '../../src/lab/catalogue.js';
 import { ensureEngine } from '../../src/lab/engine.js';
@@ -11,7 +10,7 @@ import { whatIsMissing } from '../../src/lab/packages.js';
 import { aloud } from '../../src/lab/say.js';
 import type { TestEngine } from './engines.js';
 
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+export default async function setup(project: TestProject): Promise<void> {
   try {
     const given = process.env['HABITUS_TEST_ENGINE'];
     project.provide('engines', given === undefined ? await privateEngines() : [await givenEngine(given)]);
@@ -20,10 +19,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
     if (error instanceof LabError) error.message = `${error.message}\n  ${error.hint}`;
     throw error;
   }
-  return async () => {
-    const cache = process.env['XDG_CACHE_HOME'];
-    if (cache !== undefined) await rm(cache, { recursive: true, force: true });
-  };
 }
 
 async function privateEngines(): Promise<readonly TestEngine[]> {

@@ -25,6 +25,8 @@ export interface Traces {
   readonly dangling: readonly string[];
 }
 
+const LIST_TRIES = 20;
+
 export const NOTHING: Traces = { containers: [], sessionNames: [], dangling: [] };
 
 export class Images {
@@ -140,10 +142,14 @@ export class Images {
     if (status !== 201) throw new Error(`cannot tag ${reference}: ${body.toString()}`);
   }
 
+  /** The containerd store answers 404 when an image of another test is removed while it lists them: that is asked again. */
   async #json<T>(path: string): Promise<T> {
-    const { status, body } = await this.#call('GET', path);
-    if (status !== 200) throw new Error(`${path}: ${body.toString()}`);
-    return JSON.parse(body.toString()) as T;
+    for (let tries = 1; ; tries += 1) {
+      const { status, body } = await this.#call('GET', path);
+      if (status === 200) return JSON.parse(body.toString()) as T;
+      if (!(status === 404 && path.startsWith('/images/json')) || tries === LIST_TRIES)
+        throw new Error(`${path}: ${body.toString()}`);
+    }
   }
 
   #list<T>(path: string, filters: Record<string, string[]>): Promise<readonly T[]> {
