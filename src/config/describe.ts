@@ -1,4 +1,5 @@
 /** The plan as plain JSON for people and scripts; what files hold is left out, and so are the values of secrets. */
+import { writeDuration } from '../core/duration.js';
 import type { Plan } from '../core/plan.js';
 
 /** Keys are spelt as in the build file. Secrets show where their values come from, never the values. */
@@ -30,6 +31,7 @@ export function describePlan(plan: Plan): object {
       ssh: step.ssh.map(({ id, sources }) => ({ id, sources: [...sources] })),
       ...(step.command !== undefined && { command: step.command }),
       ...(step.afterBuildCommand !== undefined && { after_build_command: step.afterBuildCommand }),
+      ...(step.timeoutMs !== undefined && { timeout: writeDuration(step.timeoutMs) }),
     })),
   };
 }

@@ -220,6 +220,7 @@ function planned(
     ...afterBuild(config, options.noCleanup),
     ...(command !== undefined && { command }),
     ...(afterBuildCommand !== undefined && { afterBuildCommand }),
+    ...(typeof config.timeout === 'number' && { timeoutMs: config.timeout }),
     keep,
   };
 }

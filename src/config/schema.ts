@@ -1,5 +1,6 @@
 /** The shape of a build file, in one place: checking, types and the JSON Schema for editors all come from here. */
 import { z } from 'zod';
+import { DURATION_GRAMMAR, parseDuration } from '../core/duration.js';
 import { SCHEMA_VERSIONS, type SquashScope } from '../core/plan.js';
 import { parseArtifact } from './artifact.js';
 import {
@@ -73,6 +74,18 @@ const squash = z
   ])
   .register(editorShapes, { shape: () => ({ anyOf: [flagShape, inEditors(squashMapping)] }) });
 
+/** An empty text is no way to leave it out: a limit must not vanish with the variable that was to give it. */
+const timeout = z
+  .string()
+  .transform((written, context) => {
+    const ms = parseDuration(written);
+    if (ms !== undefined) return ms;
+    const message = `must be ${DURATION_GRAMMAR}, not "${written}"`;
+    context.addIssue({ code: 'custom', message, params: { hint: 'leave it out for no limit' } });
+    return z.NEVER;
+  })
+  .register(editorShapes, { shape: () => ({ type: 'string' }) });
+
 export const stepSchema = z.strictObject({
   name: text.describe('The image that the step builds: NAME[:TAG]'),
   context: text
@@ -96,10 +109,15 @@ export const stepSchema = z.strictObject({
   depends_on: list(text).nullish().describe('Labels or image names of the steps to wait for'),
   command: text.nullish().describe("Run in a container of the step's image after it is built"),
   after_build_command: text.nullish().describe('Run on the host; only with --after-build-commands'),
+  timeout: timeout
+    .nullish()
+    .describe(
+      'How long the step may work, such as 10m or 1h30m; default: no limit; since version 2026-11-22',
+    ),
   keep: flag.nullish().describe('Whether the image stays; default: unless another step uses it'),
 });
 
-/** One step as checked; absent, `null` and (but for args) empty texts all mean that a key is not given. */
+/** One step as checked; absent, `null` and (but for args and timeout) empty texts all mean that a key is not given. */
 export type StepConfig = z.output<typeof stepSchema>;
 
 /** A step of which only the sound keys are left, after the others were reported. */

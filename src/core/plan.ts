@@ -41,6 +41,8 @@ export interface PlannedStep {
   readonly command?: string;
   /** Shell command line, run on the host; only set where `--after-build-commands` allows it. */
   readonly afterBuildCommand?: string;
+  /** How long the step may work, in whole milliseconds from 1; absent: for ever. */
+  readonly timeoutMs?: number;
   /** Whether the image gets its name and stays after the build. */
   readonly keep: boolean;
 }

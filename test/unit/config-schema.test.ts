@@ -214,7 +214,7 @@ builder:
   artifacts: [/a:b:c, ":x", /, "/a:../b", {}]
 web:
   dockerfile: Dockerfil
-  timeout: 5
+  weather: 5
   keep: [true]
 third: text
 fourth:
@@ -280,10 +280,10 @@ fourth:
       14 |       dockerfile: Dockerfil
          |                   ^~~~~~~~~
          = did you mean "Dockerfile"?
-    build.yml:15:7: error: unknown key "timeout" in step "web"
-      15 |       timeout: 5
+    build.yml:15:7: error: unknown key "weather" in step "web"
+      15 |       weather: 5
          |       ^~~~~~~
-         = known here: name, context, dockerfile, target, args, no_cache, secrets, ssh, artifacts, cleanup, squash, depends_on, command, after_build_command, keep
+         = known here: name, context, dockerfile, target, args, no_cache, secrets, ssh, artifacts, cleanup, squash, depends_on, command, after_build_command, timeout, keep
     build.yml:16:7: error: "keep" of step "web" must be true or false, not a list
       16 |       keep: [true]
          |       ^~~~
