@@ -9,9 +9,12 @@ import { refuseSecretValues } from './config/secret-values.js';
 import type { BuildOptions, BuildResult } from './core/api.js';
 import { runBuild } from './core/build.js';
 import { checkPlan, chooseBuilder } from './core/check.js';
+import { writeDuration } from './core/duration.js';
+import { TimeoutError, UsageError } from './core/errors.js';
 import type { Emit } from './core/events.js';
 import type { SessionMemory } from './core/memory.js';
 import type { Plan } from './core/plan.js';
+import { TimeLimit } from './core/time-limit.js';
 import { userFolder } from './core/user-folder.js';
 import { connect } from './engine/connect.js';
 import { checkSsh } from './engine/ssh-sources.js';
@@ -27,10 +30,12 @@ const DEFAULT_JOBS = 2 * availableParallelism();
  * Build everything that the build file asks for. A failed or cancelled build resolves, with its status.
  * @throws {UsageError} options or files are wrong (ConfigError lists every problem); nothing was built
  * @throws {EngineError} no engine answers, or it could not name the images
+ * @throws {TimeoutError} the time was up before the first step
  * @throws the reason of `options.signal`, when it was aborted before the first step
  */
 export async function build(options: BuildOptions): Promise<BuildResult> {
-  const signal = options.signal ?? new AbortController().signal;
+  using limit = limitOf(options);
+  const signal = AbortSignal.any([options.signal, limit?.signal].filter((one) => one !== undefined));
   const loaded = await loadPlan(planOptions(options, process.env));
   const { plan } = loaded;
   if (options.proofFile !== undefined) await checkReportFile(options.proofFile);
@@ -51,6 +56,18 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     throw redactor.error(error);
   }
 }
+
+/** @throws {UsageError} for a time that cannot be waited for */
+function limitOf({ timeoutMs }: BuildOptions): TimeLimit | undefined {
+  if (timeoutMs === undefined) return undefined;
+  if (!Number.isSafeInteger(timeoutMs) || timeoutMs < 1) {
+    throw new UsageError(`timeoutMs takes whole milliseconds from 1, not ${timeoutMs}`);
+  }
+  const message = `the build took longer than ${writeDuration(timeoutMs)}`;
+  return new TimeLimit(timeoutMs, () => new TimeoutError(message, { hint: LONGER }));
+}
+
+const LONGER = 'Find out what it waits for, or give it more time with "--timeout".';
 
 async function buildPlan(
   plan: Plan,

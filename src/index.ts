@@ -17,7 +17,14 @@ export type {
   SquashOptions,
   SquashResult,
 } from './core/image-api.js';
-export { EngineError, HabitusError, ImageCommandError, StepError, UsageError } from './core/errors.js';
+export {
+  EngineError,
+  HabitusError,
+  ImageCommandError,
+  StepError,
+  TimeoutError,
+  UsageError,
+} from './core/errors.js';
 export type { BuildEvent, Emit, Failure, InstructionEvent, StepPhase, StepStatus } from './core/events.js';
 export type { Limits } from './core/ports.js';
 export type { ProofFinding, ProofReport } from './core/secrets.js';

@@ -65,6 +65,11 @@ export interface BuildOptions {
   readonly jobs?: number;
   /** After a failure, still build what does not depend on the failed step. */
   readonly keepGoing?: boolean;
+  /**
+   * How long all of it may take, in whole milliseconds from 1, from the call on until names are given; default: no limit. Then
+   * it is stopped as by `signal`, and has failed.
+   */
+  readonly timeoutMs?: number;
   /** Leave BuildKit's cache of what a squash removed: later builds are faster, but the removed files stay in it. */
   readonly keepBuildCache?: boolean;
   readonly builder?: 'auto' | 'classic' | 'buildkit';
@@ -100,6 +105,8 @@ export interface BuildResult {
   readonly session: string;
   readonly status: 'succeeded' | 'failed' | 'cancelled';
   readonly durationMs: number;
+  /** Why it was stopped, e.g. `the build took longer than 10m`; absent where nothing stopped it. */
+  readonly reason?: string;
   /** In the order of the plan. */
   readonly steps: readonly StepResult[];
   /** What the search for secrets has found; absent where there was none to make. With findings the build has failed. */
@@ -124,7 +131,8 @@ export interface StepResult {
 
 /**
  * Build everything that the build file asks for. A failed or cancelled build resolves, with its status.
- * Rejects with UsageError (options or files are wrong; nothing was built) or EngineError.
+ * Rejects with UsageError (options or files are wrong; nothing was built) or EngineError, and where it is stopped before the
+ * first step with TimeoutError or the signal's reason.
  */
 export type Build = (options: BuildOptions) => Promise<BuildResult>;
 

@@ -2,7 +2,7 @@
 import { ContextError } from '../tar/errors.js';
 import { writeArtifact } from '../tar/extract.js';
 import type { BuildResult, StepResult } from './api.js';
-import { EngineError, UsageError } from './errors.js';
+import { EngineError, TimeoutError, UsageError } from './errors.js';
 import type { Emit } from './events.js';
 import type { Fate, Hold, SessionMemory } from './memory.js';
 import type { Builder, Engine, Limits } from './ports.js';
@@ -10,6 +10,7 @@ import type { Plan } from './plan.js';
 import { promote } from './promote.js';
 import { leavingOf } from './proof.js';
 import { runSteps, statusOf, type EndedStep } from './run-steps.js';
+import { reasonOf } from './scheduler.js';
 import type { BuildSecrets, ProofReport } from './secrets.js';
 import { Session, type ImageRemoval } from './session.js';
 
@@ -33,7 +34,7 @@ export interface BuildSettings {
 
 /**
  * Run a plan on an engine. Resolves also when steps failed or the signal was aborted; by then nothing works any more and
- * nothing of the session is left, or a warning says what.
+ * nothing of the session is left, or a warning says what. Aborted with a TimeoutError the build has failed, else it is cancelled.
  * @throws EngineError when the images were built but could not be named
  * @throws UsageError when their artifacts could not be kept; no name was given then
  * @throws what the proof throws where it cannot be made; no name was given then
@@ -59,17 +60,16 @@ export async function runBuild(
     steps: plan.steps.map(({ label, dependsOn }) => ({ label, dependsOn })),
     jobs: settings.jobs,
   });
-  let status: BuildResult['status'] = 'failed';
+  let end: End = { status: 'failed' };
   let ended: readonly EndedStep[];
-  let proof: ProofReport | undefined;
   try {
-    const fates = (await settings.memory?.decide(holder(engine, session), signal)) ?? new Map<string, Fate>();
-    if (settings.explain) explainFates(plan, fates, emit);
+    const fates = await decideFates(settings, holder(engine, session), signal);
+    if (settings.explain && !signal.aborted) explainFates(plan, fates, emit);
     ended = await runSteps(plan, fates, settings, session, engine, emit, signal);
     if (ended.every(({ outcome }) => outcome.status === 'succeeded')) {
-      ({ status, proof } = await finish(plan, ended, session, engine, settings, emit, signal));
+      end = await finish(plan, ended, session, engine, settings, emit, signal);
     } else if (signal.aborted) {
-      status = 'cancelled';
+      end = stopped(signal);
     }
   } finally {
     for (const problem of await session.dispose(settings.removal)) {
@@ -78,17 +78,42 @@ export async function runBuild(
     emit({
       at: Date.now(),
       type: 'build-finished',
-      status,
+      status: end.status,
       durationMs: Math.round(performance.now() - started),
+      ...(end.reason !== undefined && { reason: end.reason }),
     });
   }
   return {
     session: session.id,
-    status,
+    ...end,
     durationMs: Math.round(performance.now() - started),
-    steps: ended.map((step) => stepResult(step, status === 'succeeded')),
-    ...(proof !== undefined && { proof }),
+    steps: ended.map((step) => stepResult(step, end.status === 'succeeded')),
   };
+}
+
+/** None where it is stopped meanwhile: then nothing is started. */
+async function decideFates(
+  { memory }: BuildSettings,
+  hold: Hold,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Fate>> {
+  try {
+    return (await memory?.decide(hold, signal)) ?? new Map<string, Fate>();
+  } catch (error) {
+    if (isStop(error, signal)) return new Map();
+    throw error;
+  }
+}
+
+/** How a build ends that was stopped. */
+function stopped(signal: AbortSignal): Pick<BuildResult, 'status' | 'reason'> {
+  return { status: signal.reason instanceof TimeoutError ? 'failed' : 'cancelled', reason: reasonOf(signal) };
+}
+
+/** Whether it is the signal's abort. What Node itself rejects with holds the signal's reason as its cause. */
+function isStop(error: unknown, signal: AbortSignal): boolean {
+  if (!signal.aborted) return false;
+  return error === signal.reason || (error instanceof Error && error.cause === signal.reason);
 }
 
 async function prove(
@@ -108,12 +133,9 @@ async function prove(
   return report;
 }
 
-interface End {
-  readonly status: BuildResult['status'];
-  readonly proof: ProofReport | undefined;
-}
+type End = Pick<BuildResult, 'status' | 'reason' | 'proof'>;
 
-/** Once every step has succeeded: what leaves is proven, then artifacts are written and names given; or it is cancelled. */
+/** Once every step has succeeded: what leaves is proven, then artifacts are written and names given; or it is stopped. */
 async function finish(
   plan: Plan,
   ended: readonly EndedStep[],
@@ -123,9 +145,10 @@ async function finish(
   emit: Emit,
   signal: AbortSignal,
 ): Promise<End> {
-  let proof: ProofReport | undefined;
+  let proven: Pick<End, 'proof'> = {};
   try {
-    proof = await prove(plan, ended, session, engine, settings, emit, signal);
+    const proof = await prove(plan, ended, session, engine, settings, emit, signal);
+    if (proof !== undefined) proven = { proof };
     if (proof?.result === 'found') return { status: 'failed', proof };
     // Before artifacts are written: they may lie in contexts.
     await settings.memory?.remember(
@@ -150,9 +173,9 @@ async function finish(
       type: 'promoted',
       names: promotions.map(({ label, name, imageId }) => ({ step: label, name, imageId })),
     });
-    return { status: 'succeeded', proof };
+    return { status: 'succeeded', ...proven };
   } catch (error) {
-    if (signal.aborted && error === signal.reason) return { status: 'cancelled', proof };
+    if (isStop(error, signal)) return { ...stopped(signal), ...proven };
     throw error;
   }
 }

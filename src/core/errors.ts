@@ -4,7 +4,7 @@ import type { Failure } from './events.js';
 /** Exit statuses of the program; documented in docs/command-line.md. */
 export const EXIT = {
   ok: 0,
-  /** A step failed, an image is not sound, or a command on an image did not come to its end. */
+  /** A step failed, time was up, an image is not sound, or a command on an image did not come to its end. */
   buildFailed: 1,
   /** The command line or a file of the user is wrong; nothing was built. */
   usage: 2,
@@ -12,6 +12,7 @@ export const EXIT = {
   engine: 3,
   /** A bug in this program. */
   internal: 70,
+  sighup: 129,
   sigint: 130,
   sigterm: 143,
 } as const;
@@ -64,6 +65,11 @@ export class StepError extends ReportedError {
     });
     this.failure = failure;
   }
+}
+
+/** The build took longer than its timeout: nothing is at fault but the time. */
+export class TimeoutError extends ReportedError {
+  readonly exitCode = EXIT.buildFailed;
 }
 
 /** A command on one image did not come to its end, though what it was given is right. */

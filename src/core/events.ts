@@ -69,6 +69,8 @@ export type BuildEvent = { /** Milliseconds since the epoch. */ readonly at: num
       readonly type: 'build-finished';
       readonly status: 'succeeded' | 'failed' | 'cancelled';
       readonly durationMs: number;
+      /** Why it was stopped, e.g. `the build took longer than 10m`. */
+      readonly reason?: string;
     }
 );
 

@@ -9,6 +9,7 @@ import type { Plan, PlannedStep } from './plan.js';
 import { schedule, type Outcome } from './scheduler.js';
 import type { Session } from './session.js';
 import { StepReporter } from './step-reporter.js';
+import { withinTimeout } from './step-timeout.js';
 import { runStep } from './step.js';
 
 export interface EndedStep {
@@ -53,22 +54,20 @@ export async function runSteps(
         startedAt.set(label, performance.now());
         emit({ at: Date.now(), type: 'step-started', step: label });
         const producers = fate.kind === 'build' ? (flow.producersFor.get(label) ?? []) : [];
-        return runStep(
-          step,
-          fate,
-          {
-            producers: producers.map((producer) => ({
-              step: producer,
-              imageId: imageOf(known(ended, producer)),
-              artifacts: session.artifactsOf(producer),
-            })),
-            handsOff:
-              settings.keepArtifacts ||
-              [...(flow.takersOf.get(label) ?? [])].some((taker) => fateOf(taker).kind === 'build'),
-          },
-          { ...settings, engine, session, workDirectory: plan.workDirectory },
-          new StepReporter(emit, label),
-          stepSignal,
+        const report = new StepReporter(emit, label);
+        const input = {
+          producers: producers.map((producer) => ({
+            step: producer,
+            imageId: imageOf(known(ended, producer)),
+            artifacts: session.artifactsOf(producer),
+          })),
+          handsOff:
+            settings.keepArtifacts ||
+            [...(flow.takersOf.get(label) ?? [])].some((taker) => fateOf(taker).kind === 'build'),
+        };
+        const stepSettings = { ...settings, engine, session, workDirectory: plan.workDirectory };
+        return withinTimeout(step, report, stepSignal, (limited) =>
+          runStep(step, fate, input, stepSettings, report, limited),
         );
       },
       settled: (label, outcome) => {

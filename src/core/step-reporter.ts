@@ -1,6 +1,6 @@
 /** Tells the events of one step, and turns a command's exit status into a failure with its last lines. */
 import { StepError } from './errors.js';
-import type { Emit, StepPhase } from './events.js';
+import type { Emit, Failure, InstructionEvent, StepPhase } from './events.js';
 import type { BuilderEvent, ImageDescription } from './ports.js';
 import type { Squashed } from './squash.js';
 
@@ -16,6 +16,11 @@ export interface CommandOutput {
 export class StepReporter {
   readonly #emit: Emit;
   readonly #step: string;
+  #phase: StepPhase = 'build';
+  /** What the phase is at: its command, or its open instructions by their IDs. */
+  readonly #open = new Map<string, string>();
+  /** Of the output since what is open began. */
+  readonly #last: string[] = [];
 
   constructor(emit: Emit, step: string) {
     this.#emit = emit;
@@ -23,6 +28,9 @@ export class StepReporter {
   }
 
   phase(phase: StepPhase, detail?: string): void {
+    this.#phase = phase;
+    this.#open.clear();
+    this.#last.length = 0;
     this.#emit({
       at: Date.now(),
       type: 'phase-started',
@@ -30,6 +38,13 @@ export class StepReporter {
       phase,
       ...(detail !== undefined && { detail }),
     });
+  }
+
+  /** What the step does right now, in the words of a failure. */
+  atWork(): Pick<Failure, 'instruction' | 'output'> {
+    const open = [...this.#open.values()];
+    const instruction = open.length > 0 || this.#phase === 'build' ? open.join('; ') : this.#phase;
+    return { ...(instruction !== '' && { instruction }), output: [...this.#last] };
   }
 
   notice(message: string, level: 'info' | 'warning' = 'warning'): void {
@@ -53,14 +68,12 @@ export class StepReporter {
   /** @param asWritten turns a text about the built Dockerfile into one about the user's */
   builder(event: BuilderEvent, asWritten: (text: string) => string): void {
     switch (event.type) {
-      case 'instruction':
-        this.#emit({
-          at: Date.now(),
-          type: 'instruction',
-          step: this.#step,
-          instruction: { ...event.instruction, text: asWritten(event.instruction.text) },
-        });
+      case 'instruction': {
+        const instruction = { ...event.instruction, text: asWritten(event.instruction.text) };
+        this.#note(instruction);
+        this.#emit({ at: Date.now(), type: 'instruction', step: this.#step, instruction });
         return;
+      }
       case 'output':
         this.#output('build', event.stream, event.line);
         return;
@@ -73,11 +86,9 @@ export class StepReporter {
   /** Announce a command of this phase; what it prints goes to the events. */
   command(phase: 'cleanup' | 'command' | 'after_build_command', text: string): CommandOutput {
     this.phase(phase, text);
-    const last: string[] = [];
+    this.#open.set(text, text);
     return {
       line: (stream, line) => {
-        last.push(line);
-        if (last.length > LAST_LINES) last.shift();
         this.#output(phase, stream, line);
       },
       finished: (exitCode) => {
@@ -86,14 +97,26 @@ export class StepReporter {
           message: `${PHRASE[phase]} exited with ${exitCode}: ${text}`,
           instruction: text,
           exitCode,
-          output: last,
+          output: [...this.#last],
           ...(exitCode === 127 && { hint: 'Exit code 127 means that the shell did not find the program.' }),
         });
       },
     };
   }
 
+  #note({ id, state, text }: InstructionEvent): void {
+    if (state !== 'started') {
+      this.#open.delete(id);
+      return;
+    }
+    // What earlier instructions said tells nothing of a silent one.
+    if (this.#open.size === 0) this.#last.length = 0;
+    this.#open.set(id, text);
+  }
+
   #output(phase: StepPhase, stream: 'stdout' | 'stderr', line: string): void {
+    this.#last.push(line);
+    if (this.#last.length > LAST_LINES) this.#last.shift();
     this.#emit({ at: Date.now(), type: 'output', step: this.#step, phase, stream, line });
   }
 }
