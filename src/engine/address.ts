@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { EngineError } from '../core/errors.js';
+import type { Patience } from './patience.js';
 
 export const DEFAULT_HOST =
   process.platform === 'win32' ? 'npipe:////./pipe/docker_engine' : 'unix:///var/run/docker.sock';
@@ -20,6 +21,10 @@ export interface ConnectOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Told of each registry password that is used: nobody may read it. */
   readonly onPassword?: (password: string) => void;
+  /** Told in one sentence when a call is sent again after its connection broke. */
+  readonly onNotice?: ((message: string) => void) | undefined;
+  /** How long the engine is waited for, where the defaults do not fit. */
+  readonly patience?: Patience | undefined;
 }
 
 export interface TlsFiles {

@@ -1,9 +1,9 @@
 /** Whole images in and out of an engine. */
 import { pipeline, type Readable } from 'node:stream';
-import { EngineError } from '../core/errors.js';
 import type { ForgottenCache, ImageArchives } from '../core/ports.js';
 import type { RegistryAuth } from './auth.js';
 import { forgetBuildCache } from './build-cache.js';
+import { complaint } from './explain.js';
 import { registryOf, splitName } from './images.js';
 import { jsonLines } from './json-lines.js';
 import { TarEndCheck } from './tar-end.js';
@@ -36,7 +36,14 @@ export class EngineArchives implements ImageArchives {
   async saveImages(references: readonly string[], signal: AbortSignal): Promise<Readable> {
     const purpose = `save ${references.join(' and ')}`;
     const names = references.map((name) => `names=${name}`).join('&');
-    const call = { method: 'GET', path: `/images/get?${names}`, signal, purpose } as const;
+    const call = {
+      method: 'GET',
+      path: `/images/get?${names}`,
+      // Engines pack it whole before the first byte.
+      pace: 'repeatable',
+      signal,
+      purpose,
+    } as const;
     const answer = await this.#transport.stream(call);
     const check = new TarEndCheck('the image archive');
     answer.once('error', (error) => {
@@ -85,7 +92,7 @@ export class EngineArchives implements ImageArchives {
       for await (const message of jsonLines(answer)) {
         const { error, stream } = message as { error?: string; stream?: string };
         const problem = error ?? (stream?.startsWith('Error ') === true ? stream.trim() : undefined);
-        if (problem !== undefined) throw new EngineError(`The engine could not ${call.purpose}: ${problem}`);
+        if (problem !== undefined) throw complaint(call.purpose, problem);
       }
     } catch (error) {
       throw this.#transport.failure(error, call);

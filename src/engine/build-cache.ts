@@ -78,6 +78,8 @@ async function listRecords(transport: Transport, signal: AbortSignal): Promise<r
         method: 'GET',
         path: '/system/df',
         query: { type: 'build-cache' },
+        // Engines add up what every record takes.
+        pace: 'repeatable',
         signal,
         purpose: 'list its build cache',
       })) as { BuildCache?: readonly CacheRecord[] | null };

@@ -4,7 +4,7 @@ import type { Builder, Engine, EngineInfo } from '../core/ports.js';
 import { EngineError } from '../core/errors.js';
 import { resolveAddress, type ConnectOptions, type EngineAddress } from './address.js';
 import { DockerEngine } from './docker-engine.js';
-import { silent, unreachable } from './explain.js';
+import { nonsense, silent, unreachable } from './explain.js';
 import { Transport } from './transport.js';
 
 export type { ConnectOptions } from './address.js';
@@ -12,7 +12,7 @@ export type { ConnectOptions } from './address.js';
 /** The newest API version this program was run against, and the oldest it can speak (Docker 18.09). */
 const NEWEST_API = '1.51';
 const OLDEST_API = '1.39';
-const TIME_LIMIT_S = 10;
+const TIME_LIMIT_MS = 10_000;
 
 /**
  * @throws EngineError when no usable engine answers within ten seconds: it names the address, why, and what to do
@@ -20,14 +20,15 @@ const TIME_LIMIT_S = 10;
  */
 export async function connect(options: ConnectOptions, signal: AbortSignal): Promise<Engine> {
   const address = await resolveAddress(options);
-  const transport = new Transport(address);
-  const limit = AbortSignal.timeout(TIME_LIMIT_S * 1000);
+  const { patience, onNotice } = options;
+  const transport = new Transport(address, { patience, onNotice });
+  const limit = AbortSignal.timeout(TIME_LIMIT_MS);
   try {
     const info = await introduce(transport, address, AbortSignal.any([signal, limit]));
     return new DockerEngine(transport, info, options);
   } catch (error) {
     transport.close();
-    if (!signal.aborted && limit.aborted) throw silent(address, TIME_LIMIT_S);
+    if (!signal.aborted && limit.aborted) throw silent(address, TIME_LIMIT_MS);
     throw error;
   }
 }
@@ -55,7 +56,10 @@ async function introduce(
     transport.json({ method: 'GET', path: '/info', signal, purpose: 'describe itself' }),
     answersSessions(transport, signal),
   ]);
-  const { Version: release } = version as { Version: string };
+  const { Version: release } = (version ?? {}) as { Version?: unknown };
+  if (typeof release !== 'string' || typeof system !== 'object' || system === null) {
+    throw nonsense('describe itself', 'its answer is not that of a Docker Engine');
+  }
   const {
     ID: id,
     DriverStatus: driver,
@@ -84,7 +88,8 @@ async function firstAnswer(
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
   try {
-    return await transport.stream({ method: 'GET', path: '/_ping', signal, purpose: 'answer a ping' });
+    const purpose = 'answer a ping';
+    return await transport.stream({ method: 'GET', path: '/_ping', pace: 'once', signal, purpose });
   } catch (error) {
     const answered = !(error instanceof EngineError) || error.status !== undefined;
     throw answered ? error : unreachable(address, error.cause);
@@ -106,7 +111,8 @@ export function buildersOf(preferred: string | undefined, os: string | undefined
  */
 async function answersSessions(transport: Transport, signal: AbortSignal): Promise<boolean> {
   try {
-    await transport.json({ method: 'POST', path: '/session', signal, purpose: 'open a session' });
+    const purpose = 'open a session';
+    await transport.json({ method: 'POST', path: '/session', pace: 'quick', signal, purpose });
     return true;
   } catch (error) {
     if (error instanceof EngineError && error.status !== undefined) return error.status === 400;

@@ -1,6 +1,7 @@
 /** A failed build of either builder as users read it: which instruction, why, and what to do next. */
 import { StepError } from '../core/errors.js';
 import type { Failure } from '../core/events.js';
+import { NO_SPACE } from './explain.js';
 
 export interface FailedBuild {
   /** As written in the Dockerfile, e.g. `RUN make`. */
@@ -82,10 +83,7 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
     /exec: .*(?:no such file|not found)/i,
     'The program was not found in the image: is it installed in this stage, and in PATH?',
   ],
-  [
-    /no space left on device/i,
-    'Free space where the engine keeps its data: see `docker system df` and `docker system prune`.',
-  ],
+  [NO_SPACE.pattern, NO_SPACE.hint],
   [
     /pull access denied|unauthorized|authentication required|denied: requested access/i,
     'Check the name of the image; if it is private, log in with `docker login`.',

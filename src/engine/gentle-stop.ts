@@ -83,7 +83,8 @@ export class GentleStop {
     for (;;) {
       try {
         const purpose = `kill the container ${id}`;
-        await this.#transport.json({ method: 'POST', path: `/containers/${id}/kill`, signal, purpose });
+        const path = `/containers/${id}/kill`;
+        await this.#transport.json({ method: 'POST', path, pace: 'repeatable', signal, purpose });
         return;
       } catch (error) {
         if (!(error instanceof EngineError && error.status === 409)) throw error;

@@ -1,48 +1,54 @@
 /** One engine's HTTP connections: every request of this room goes through here, and fails in one voice. */
-import { Agent as HttpAgent, IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
-import { Duplex, type Readable } from 'node:stream';
-import { inspect } from 'node:util';
-import Docker from 'dockerode';
+import { IncomingMessage, type Agent } from 'node:http';
+import { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '../core/errors.js';
 import type { EngineAddress } from './address.js';
-import { refusal, unreachable } from './explain.js';
-import { SshAgent } from './ssh.js';
+import { paceOf, type Call } from './call.js';
+import { openConnections, type Modem } from './connections.js';
+import { afterTries, isPassing, lost, nonsense, refusal, slow, unreachable } from './explain.js';
+import { Flight } from './flight.js';
+import { PATIENCE, type Patience } from './patience.js';
+import { Watchdog } from './watchdog.js';
 
-export interface Call {
-  readonly method: 'GET' | 'POST' | 'DELETE';
-  /** Without version prefix, e.g. `/containers/create`; a query in it stands for parameters that repeat. */
-  readonly path: string;
-  /** `undefined` values are left out. */
-  readonly query?: Readonly<Record<string, string | number | undefined>>;
-  readonly body?: object;
-  /** A tar; destroyed by the caller when the call fails. */
-  readonly upload?: Readable;
-  readonly headers?: Readonly<Record<string, string | string[]>>;
-  readonly signal?: AbortSignal | undefined;
-  /** Completes `The engine could not …`. */
-  readonly purpose: string;
+export type { Call } from './call.js';
+
+export interface TransportOptions {
+  readonly patience?: Patience | undefined;
+  /** Told when a call is sent again, in one sentence. */
+  readonly onNotice?: ((message: string) => void) | undefined;
 }
 
-/** The part of docker-modem that is used; its answers are streams, sockets, or errors with `statusCode`. */
-interface Modem {
-  version?: string;
-  dial(options: object, done: (error: ModemError | null, answer: unknown) => void): void;
-}
+/** docker-modem's own errors leave out what was answered: all statuses are judged here. */
+const EVERY_STATUS: Readonly<Record<string, boolean>> = Object.fromEntries(
+  Array.from({ length: 500 }, (_, index) => [String(100 + index), true]),
+);
+/** 304: a container had been started before. */
+const isSuccess = (status: number): boolean => status < 300 || status === 304;
 
-type ModemError = Error & { readonly statusCode?: number; readonly code?: string };
-
-const SUCCESS = { 101: true, 200: true, 201: true, 204: true, 304: true };
+/** Bytes of an answer that is read as a whole, at most; of a refusal no more is read. */
+const MAX_ANSWER = 256 * 1024 * 1024;
+const MAX_REFUSAL = 64 * 1024;
 
 export class Transport {
   readonly #modem: Modem;
-  readonly #agent: HttpAgent;
+  readonly #agent: Agent;
+  readonly #patience: Patience;
+  readonly #onNotice: (message: string) => void;
+  readonly #watchdog: Watchdog;
 
-  constructor(readonly address: EngineAddress) {
-    this.#agent = agentFor(address);
-    // docker-modem formats every request for its debug log, even when that is off: walking an agent's sockets is slow.
-    Object.defineProperty(this.#agent, inspect.custom, { value: () => 'Agent' });
-    this.#modem = openModem(address, this.#agent);
+  constructor(
+    readonly address: EngineAddress,
+    { patience = PATIENCE, onNotice = () => undefined }: TransportOptions = {},
+  ) {
+    ({ modem: this.#modem, agent: this.#agent } = openConnections(address, patience.connect));
+    this.#patience = patience;
+    this.#onNotice = onNotice;
+    this.#watchdog = new Watchdog(
+      (signal) => this.#ping(signal),
+      patience,
+      () => lost(address, patience.silence),
+    );
   }
 
   /** Use this API version from now on, e.g. `1.41`. */
@@ -52,51 +58,126 @@ export class Transport {
 
   /** The answer as a stream of bytes that fails when the connection breaks; the caller consumes or destroys it. */
   async stream(call: Call): Promise<IncomingMessage> {
-    const answer = await this.#dial(call, { isStream: true });
-    if (answer instanceof IncomingMessage) return answer;
-    throw new EngineError(`The engine could not ${call.purpose}: it answered without a body`);
+    return this.#repeating(call, async () => (await this.#send(call, { isStream: true })).answer);
   }
 
   /** The answer parsed as JSON; `undefined` when it has no body. The caller vouches for its shape. */
   async json(call: Call): Promise<unknown> {
-    const answer = await this.stream(call);
-    const chunks: Buffer[] = [];
-    try {
-      for await (const chunk of answer) chunks.push(chunk as Buffer);
-    } catch (error) {
-      throw this.failure(error, call);
-    }
-    const text = Buffer.concat(chunks).toString();
+    const text = await this.#repeating(call, async () => {
+      const { flight, answer } = await this.#send(call, { isStream: true });
+      try {
+        return await this.#text(answer, flight, call);
+      } catch (error) {
+        throw this.failure(flight.reasonOf(error), call);
+      }
+    });
     if (text.trim() === '') return undefined;
     try {
       return JSON.parse(text) as unknown;
     } catch (cause) {
-      throw new EngineError(`The engine could not ${call.purpose}: its answer is not JSON`, { cause });
+      throw nonsense(call.purpose, 'its answer is not JSON', cause);
     }
   }
 
   /** The connection itself after `101 Switching Protocols`; the caller destroys it. */
   async hijack(call: Call): Promise<Duplex> {
-    const answer = await this.#dial(call, { hijack: true });
+    const { flight, answer } = await this.#open(call, { isStream: true, hijack: true });
     if (answer instanceof Duplex) return answer;
-    throw new EngineError(`The engine could not ${call.purpose}: it did not switch protocols`);
+    await this.#judge(answer, flight, call);
+    answer.destroy();
+    throw nonsense(call.purpose, 'it did not switch protocols');
   }
 
   /** What a user reads when this call broke; the signal's reason when that was why. */
   failure(error: unknown, call: Pick<Call, 'purpose' | 'signal'>): unknown {
     if (call.signal?.aborted === true) return call.signal.reason;
-    if (error instanceof EngineError) return error;
-    const { statusCode, message } = error as ModemError;
-    if (statusCode !== undefined) return refusal(call.purpose, statusCode, message, error);
-    return unreachable(this.address, error, call.purpose);
+    return error instanceof EngineError ? error : unreachable(this.address, error, call.purpose);
   }
 
   close(): void {
     this.#agent.destroy();
   }
 
-  async #dial(call: Call, mode: object): Promise<unknown> {
+  async #repeating<T>(call: Call, attempt: () => Promise<T>): Promise<T> {
+    const waits = paceOf(call) === 'once' ? [] : this.#patience.retries;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await attempt();
+      } catch (error) {
+        const wait = waits[tries - 1];
+        if (!isPassing(error) || call.signal?.aborted === true) throw error;
+        if (wait === undefined) throw tries === 1 ? error : afterTries(error, tries);
+        this.#onNotice(`${error.message}: trying again`);
+        await sleep(wait, undefined, { signal: call.signal }).catch(() => call.signal?.throwIfAborted());
+      }
+    }
+  }
+
+  async #send(call: Call, mode: object): Promise<{ flight: Flight; answer: IncomingMessage }> {
+    const { flight, answer } = await this.#open(call, mode);
+    if (!(answer instanceof IncomingMessage)) throw nonsense(call.purpose, 'it answered without a body');
+    await this.#judge(answer, flight, call);
+    return { flight, answer };
+  }
+
+  /** @throws EngineError where the status is one of failure, or the body ends too early to say why */
+  async #judge(answer: IncomingMessage, flight: Flight, call: Call): Promise<void> {
+    const status = answer.statusCode ?? 0;
+    if (isSuccess(status)) return;
+    const chunks: Buffer[] = [];
+    try {
+      for await (const chunk of answer) {
+        this.#limit(flight, call);
+        chunks.push(chunk as Buffer);
+        if (chunks.reduce((sum, { length }) => sum + length, 0) > MAX_REFUSAL) break;
+      }
+    } catch (error) {
+      throw this.failure(flight.reasonOf(error), call);
+    }
+    throw refusal(call.purpose, status, Buffer.concat(chunks).toString());
+  }
+
+  async #text(answer: IncomingMessage, flight: Flight, call: Call): Promise<string> {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for await (const chunk of answer) {
+      this.#limit(flight, call);
+      chunks.push(chunk as Buffer);
+      size += (chunk as Buffer).length;
+      if (size > MAX_ANSWER) throw nonsense(call.purpose, 'its answer has no end');
+    }
+    return Buffer.concat(chunks).toString();
+  }
+
+  #limit(flight: Flight, call: Call): void {
+    const { answer } = this.#patience;
+    if (paceOf(call) === 'quick') flight.limit(answer, () => slow(this.address, call.purpose, answer));
+  }
+
+  async #open(call: Call, mode: object): Promise<{ flight: Flight; answer: IncomingMessage | Duplex }> {
     call.signal?.throwIfAborted();
+    await this.#watchdog.admit();
+    const flight = new Flight(call.signal, (ended) => {
+      this.#watchdog.remove(ended);
+    });
+    this.#watchdog.add(flight);
+    this.#limit(flight, call);
+    try {
+      const answer = await this.#dial(call, mode, flight.signal);
+      flight.follow(answer);
+      return { flight, answer };
+    } catch (error) {
+      flight.end();
+      throw this.failure(flight.reasonOf(error), call);
+    }
+  }
+
+  async #ping(signal: AbortSignal): Promise<void> {
+    const call = { method: 'GET', path: '/_ping', purpose: 'answer a ping' } as const;
+    (await this.#dial(call, { isStream: true }, signal)).destroy();
+  }
+
+  #dial(call: Call, mode: object, signal: AbortSignal): Promise<IncomingMessage | Duplex> {
     const query = Object.fromEntries(
       Object.entries(call.query ?? {}).filter(([, value]) => value !== undefined),
     );
@@ -106,71 +187,16 @@ export class Transport {
       path: encodeURI(call.path.includes('?') ? call.path : `${call.path}?`),
       options: { _query: query, _body: call.body ?? {} },
       headers: { ...call.headers },
-      statusCodes: SUCCESS,
+      statusCodes: EVERY_STATUS,
       ...(call.upload && { file: call.upload }),
-      ...(call.signal && { abortSignal: call.signal }),
+      abortSignal: signal,
       ...mode,
     };
-    try {
-      return await new Promise<unknown>((resolve, reject) => {
-        this.#modem.dial(options, (error, answer) => {
-          if (error === null) resolve(answer);
-          else reject(error);
-        });
+    return new Promise((resolve, reject) => {
+      this.#modem.dial(options, (error, answer) => {
+        if (error === null) resolve(answer as IncomingMessage | Duplex);
+        else reject(error);
       });
-    } catch (error) {
-      throw this.failure(error, call);
-    }
-  }
-}
-
-function agentFor(address: EngineAddress): HttpAgent {
-  switch (address.kind) {
-    case 'socket':
-      // A new connection to a local socket is cheaper than a stale one that fails when the engine was restarted.
-      return new HttpAgent({ keepAlive: false });
-    case 'ssh':
-      return new SshAgent(address.target);
-    case 'tcp':
-      if (address.tls === undefined) return new HttpAgent({ keepAlive: false });
-      return new HttpsAgent({
-        keepAlive: false,
-        ca: address.tls.ca,
-        cert: address.tls.cert,
-        key: address.tls.key,
-        rejectUnauthorized: address.tls.verify,
-      });
-  }
-}
-
-function openModem(address: EngineAddress, agent: HttpAgent): Modem {
-  // What is not set here docker-modem would take from process.env.
-  const common = { agent, ca: undefined, cert: undefined, key: undefined, timeout: undefined };
-  try {
-    switch (address.kind) {
-      case 'socket':
-        return modemOf({ ...common, protocol: 'http', host: undefined, socketPath: address.path });
-      case 'ssh':
-        return modemOf({ ...common, protocol: 'http', host: 'http://docker', port: 80 });
-      case 'tcp': {
-        const protocol = address.tls === undefined ? 'http' : 'https';
-        return modemOf({
-          ...common,
-          protocol,
-          host: `${protocol}://${address.hostname}`,
-          port: address.port,
-        });
-      }
-    }
-  } catch (cause) {
-    throw new EngineError(`The connection to ${address.url} could not be prepared`, {
-      cause,
-      hint: 'Check DOCKER_HOST and DOCKER_CERT_PATH, or unset them.',
     });
   }
-}
-
-function modemOf(options: Docker.DockerOptions): Modem {
-  const { modem }: { modem: Modem } = new Docker(options);
-  return modem;
 }

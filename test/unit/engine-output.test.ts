@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { BuilderEvent } from '../../src/core/ports.js';
 import { ClassicOutput } from '../../src/engine/classic-output.js';
 import { demultiplex } from '../../src/engine/demux.js';
-import { engineWords } from '../../src/engine/explain.js';
+import { refusal } from '../../src/engine/explain.js';
 import { buildError, exitCodeOf } from '../../src/engine/failure.js';
 import { splitName } from '../../src/engine/images.js';
 import { jsonLines } from '../../src/engine/json-lines.js';
@@ -121,10 +121,18 @@ describe('a failed build', () => {
     expect([message, failure.instruction]).toEqual(['RUN a … exited with 1', 'RUN a \\\n  && b']);
   });
 
-  it('is told in the words of the engine, without those of its client', () => {
-    expect(engineWords('(HTTP code 404) no such container - No such container: x ')).toBe(
-      'No such container: x',
+  it('is told in the words of the engine, on one line, without what a terminal would obey', () => {
+    const said = (body: string): string => refusal('build', 500, body).message;
+    expect(said('{"message":"No such container: x."}\n')).toBe(
+      'The engine could not build: No such container: x',
     );
+    expect(said('{"message":"a\\u001b[2J\\nb"}')).toBe('The engine could not build: a [2J b');
+    expect(said('<html><head><title>502 Bad Gateway</title></head></html>')).toBe(
+      'The engine could not build: 502 Bad Gateway',
+    );
+    expect(said('<html></html>')).toBe('The engine could not build: HTTP status 500');
+    expect(said('')).toBe('The engine could not build: HTTP status 500');
+    expect(said('x'.repeat(100_000)).length).toBeLessThan(600);
   });
 });
 

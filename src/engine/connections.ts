@@ -1,0 +1,132 @@
+/** Connections to one engine: by socket, port or ssh, each up within its time and dead when its other end is. */
+import { Agent as HttpAgent, type ClientRequestArgs } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { inspect } from 'node:util';
+import Docker from 'dockerode';
+import { EngineError } from '../core/errors.js';
+import type { EngineAddress } from './address.js';
+import { silent } from './explain.js';
+import { SshAgent } from './ssh.js';
+
+/** The part of docker-modem that is used; its answers are messages or sockets. */
+export interface Modem {
+  version?: string;
+  dial(options: object, done: (error: Error | null, answer: unknown) => void): void;
+}
+
+export interface Connections {
+  readonly modem: Modem;
+  readonly agent: HttpAgent;
+}
+
+/** Silent for this long, the other end is asked whether it still is there: it has ten more seconds to say so. */
+const KEEP_ALIVE_MS = 10_000;
+
+/** @param connectMs after which a connection that is not up fails */
+export function openConnections(address: EngineAddress, connectMs: number): Connections {
+  const agent = agentFor(address, connectMs);
+  // docker-modem formats every request for its debug log, even when that is off: walking an agent's sockets is slow.
+  Object.defineProperty(agent, inspect.custom, { value: () => 'Agent' });
+  return { agent, modem: openModem(address, agent) };
+}
+
+function agentFor(address: EngineAddress, connectMs: number): HttpAgent {
+  const watch = (socket: Duplex | null | undefined, up: string): typeof socket => {
+    if (socket instanceof Socket) limitConnect(socket, up, address, connectMs);
+    return socket;
+  };
+  // A new connection is cheaper than a stale one that fails when the engine was restarted.
+  switch (address.kind) {
+    case 'ssh':
+      return new SshAgent(address.target);
+    case 'socket':
+      return new PlainAgent((socket) => watch(socket, 'connect'));
+    case 'tcp': {
+      const { tls } = address;
+      return tls === undefined
+        ? new PlainAgent((socket) => watch(socket, 'connect'))
+        : new TlsAgent((socket) => watch(socket, 'secureConnect'), {
+            ca: tls.ca,
+            cert: tls.cert,
+            key: tls.key,
+            rejectUnauthorized: tls.verify,
+          });
+    }
+  }
+}
+
+type Watch = (socket: Duplex | null | undefined) => Duplex | null | undefined;
+
+class PlainAgent extends HttpAgent {
+  readonly #watch: Watch;
+
+  constructor(watch: Watch) {
+    super({ keepAlive: false });
+    this.#watch = watch;
+  }
+
+  override createConnection(...given: Parameters<HttpAgent['createConnection']>): ReturnType<Watch> {
+    return this.#watch(super.createConnection(...given));
+  }
+}
+
+class TlsAgent extends HttpsAgent {
+  readonly #watch: Watch;
+
+  constructor(watch: Watch, options: ConstructorParameters<typeof HttpsAgent>[0]) {
+    super({ ...options, keepAlive: false });
+    this.#watch = watch;
+  }
+
+  override createConnection(
+    options: ClientRequestArgs,
+    done?: (error: Error | null, stream: Duplex) => void,
+  ): ReturnType<Watch> {
+    return this.#watch(super.createConnection(options, done));
+  }
+}
+
+function limitConnect(socket: Socket, up: string, address: EngineAddress, ms: number): void {
+  if (address.kind === 'tcp') socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  const timer = setTimeout(() => {
+    socket.destroy(silent(address, ms));
+  }, ms).unref();
+  const stop = (): void => {
+    clearTimeout(timer);
+  };
+  socket.once(up, stop).once('close', stop);
+}
+
+function openModem(address: EngineAddress, agent: HttpAgent): Modem {
+  // What is not set here docker-modem would take from process.env.
+  const common = { agent, ca: undefined, cert: undefined, key: undefined, timeout: undefined };
+  try {
+    switch (address.kind) {
+      case 'socket':
+        return modemOf({ ...common, protocol: 'http', host: undefined, socketPath: address.path });
+      case 'ssh':
+        return modemOf({ ...common, protocol: 'http', host: 'http://docker', port: 80 });
+      case 'tcp': {
+        const protocol = address.tls === undefined ? 'http' : 'https';
+        return modemOf({
+          ...common,
+          protocol,
+          host: `${protocol}://${address.hostname}`,
+          port: address.port,
+        });
+      }
+    }
+  } catch (cause) {
+    throw new EngineError(`The connection to ${address.url} could not be prepared`, {
+      cause,
+      hint: 'Check DOCKER_HOST and DOCKER_CERT_PATH, or unset them.',
+    });
+  }
+}
+
+function modemOf(options: Docker.DockerOptions): Modem {
+  const { modem }: { modem: Modem } = new Docker(options);
+  return modem;
+}
