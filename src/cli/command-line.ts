@@ -89,6 +89,7 @@ function buildOptions(flags: FlagValues): BuildOptions {
     steps: flags.step,
     jobs: flags.jobs,
     keepGoing: flags['keep-going'],
+    timeoutMs: flags.timeout,
     builder: flags.builder,
     network: flags.network,
     limits: given({

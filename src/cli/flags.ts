@@ -4,6 +4,7 @@ import {
   anyText,
   bytes,
   cpuList,
+  duration,
   oneOf,
   port,
   providers,
@@ -49,6 +50,10 @@ export const FLAGS = {
   'keep-going': toggle({
     group: 'manner',
     help: 'after a failure, build what does not depend on it',
+  }),
+  timeout: single('DURATION', duration, {
+    group: 'manner',
+    help: 'limit of the whole build, such as 90s or 1h30m',
   }),
   builder: single('NAME', oneOf('auto', 'classic', 'buildkit'), {
     group: 'manner',

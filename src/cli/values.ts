@@ -1,4 +1,5 @@
 /** What the values of flags may look like. Each parser gives `undefined` for text that is none of its kind. */
+import { DURATION_GRAMMAR, parseDuration } from '../core/duration.js';
 import type { ProveSecret } from '../core/image-api.js';
 
 export interface Kind<T> {
@@ -42,6 +43,9 @@ export const port: Kind<number> = {
   takes: 'a port from 0 to 65535',
   parse: (text) => (/^\d{1,5}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined),
 };
+
+/** In milliseconds. */
+export const duration: Kind<number> = { takes: DURATION_GRAMMAR, parse: parseDuration };
 
 export type SecretProvider = 'file' | 'env';
 

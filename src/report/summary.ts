@@ -114,6 +114,9 @@ function verdict(result: BuildResult, paint: Paint): readonly string[] {
   const named = result.steps.some((step) => step.names.length > 0);
   return [
     `${paint('bad', heading)}${parts.length === 0 ? '' : `: ${parts.join(', ')}`} ${session}`,
+    ...(result.status === 'failed' && result.reason !== undefined
+      ? [`  It was stopped: ${firstLine(result.reason)}.`]
+      : []),
     ...(named ? [] : [paint('quiet', '  No image got its name; earlier images keep theirs.')]),
   ];
 }

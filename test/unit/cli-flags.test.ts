@@ -145,7 +145,7 @@ describe('the command line', () => {
 
   test('takes every flag of a build', () => {
     const argv =
-      '-d app -f x.yml -step api --step web -env A=1=2 -env B= -allow-unset-env -build V=3 -uid 7 -j 4 -keep-going ' +
+      '-d app -f x.yml -step api --step web -env A=1=2 -env B= -allow-unset-env -build V=3 -uid 7 -j 4 -keep-going -timeout 1h30m ' +
       '-builder classic -no-cache -no-cleanup -keep-build-cache -after-build-commands -network host -docker-memory 512m ' +
       '-docker-cpuset-cpus 0-3,6 -docker-cpu-shares 512 -keep-all -keep-artifacts --rm=false -force-rm -force-rmi ' +
       '-noprune-rmi -sec-providers env,file -allow-secret-commands -secret-env A -secret-env B -binding 10.0.0.1 -port 0 ' +
@@ -160,6 +160,7 @@ describe('the command line', () => {
       uid: '7',
       jobs: 4,
       keepGoing: true,
+      timeoutMs: 5_400_000,
       builder: 'classic',
       noCache: true,
       noCleanup: true,
@@ -288,6 +289,26 @@ describe('errors of the command line', () => {
     [['-x'], 'unknown flag "-x"\n"habitus --help" lists all flags.'],
     [['--frobnicate', 'y'], 'unknown flag "--frobnicate"\n"habitus --help" lists all flags.'],
     [['-jobs', '0'], '--jobs takes a whole number from 1, not "0"'],
+    [
+      ['--timeout=10'],
+      '--timeout takes a duration above zero such as 90s, 10m or 1h30m (units: ms, s, m, h, d), not "10"',
+    ],
+    [
+      ['--timeout=0s'],
+      '--timeout takes a duration above zero such as 90s, 10m or 1h30m (units: ms, s, m, h, d), not "0s"',
+    ],
+    [
+      ['--timeout=-1m'],
+      '--timeout takes a duration above zero such as 90s, 10m or 1h30m (units: ms, s, m, h, d), not "-1m"',
+    ],
+    [
+      ['--timeout='],
+      '--timeout takes a duration above zero such as 90s, 10m or 1h30m (units: ms, s, m, h, d), not ""',
+    ],
+    [
+      ['--timeout=99999999999999d'],
+      '--timeout takes a duration above zero such as 90s, 10m or 1h30m (units: ms, s, m, h, d), not "99999999999999d"',
+    ],
     [['-j4x'], 'unknown flag "-j4x"\n"habitus --help" lists all flags.'],
     [['--no-cache=maybe'], '--no-cache takes true or false, not "maybe"'],
     [['-builder', 'kaniko'], '--builder takes auto, classic or buildkit, not "kaniko"'],

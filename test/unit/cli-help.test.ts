@@ -22,6 +22,7 @@ const HELP = [
   'How to build:',
   '  -j, --jobs N                    at most N steps at once (default: two a processor)',
   '  --keep-going                    after a failure, build what does not depend on it',
+  '  --timeout DURATION              limit of the whole build, such as 90s or 1h30m',
   '  --builder NAME                  auto, classic or buildkit (default: auto)',
   '  --no-cache                      use no build cache',
   '  --no-fingerprint                build steps even where nothing has changed',

@@ -217,6 +217,26 @@ describe('the plain display', () => {
     expect(text()).toContain('\u001b[32m✓ built 2 images in 2 min 05 s\u001b[39m');
   });
 
+  test('says plainly that time was up', () => {
+    const { reporter, text } = capture('plain');
+    const [compile] = FAILED.steps;
+    if (compile === undefined) throw new Error('no step');
+    const reason = 'the build took longer than 10m';
+    const cancelled = { ...compile, status: 'cancelled', reason } as const;
+    reporter.finish({ ...FAILED, reason, steps: [cancelled] });
+    expect(text()).toBe(
+      [
+        '',
+        '–  compile  3.5 s  cancelled: the build took longer than 10m',
+        '',
+        '✗ build failed after 4.4 s: 1 cancelled (session 1k3m9q2abcde)',
+        '  It was stopped: the build took longer than 10m.',
+        '  No image got its name; earlier images keep theirs.',
+        '',
+      ].join('\n'),
+    );
+  });
+
   test('says what a cancelled build came to', () => {
     const { reporter, text } = capture('plain');
     const [compile] = FAILED.steps;
