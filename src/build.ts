@@ -15,7 +15,7 @@ import type { Emit } from './core/events.js';
 import type { SessionMemory } from './core/memory.js';
 import type { Plan } from './core/plan.js';
 import { TimeLimit } from './core/time-limit.js';
-import { userFolder } from './core/user-folder.js';
+import { userFolder, type UserFolder } from './core/user-folder.js';
 import { connect } from './engine/connect.js';
 import { checkSsh } from './engine/ssh-sources.js';
 import { forBuild, openSecrets, type ReadSecrets } from './secrets/build-secrets.js';
@@ -82,6 +82,7 @@ async function buildPlan(
   };
   const engine = await connect({ ...options.engine, env: process.env, onPassword }, signal);
   const network = options.network ?? 'default';
+  const folder = userFolder(process.env);
   try {
     const builder = chooseBuilder(options.builder ?? 'auto', engine.info);
     checkPlan(plan, builder);
@@ -102,7 +103,7 @@ async function buildPlan(
     });
     const memory =
       (options.fingerprint ?? true)
-        ? await openMemory(plan, options, secrets, { engine, builder, network, warn })
+        ? await openMemory(plan, options, folder, secrets, { engine, builder, network, warn })
         : undefined;
     const settings = {
       builder,
@@ -114,6 +115,7 @@ async function buildPlan(
       keepBuildCache: options.keepBuildCache ?? false,
       removeContainers: options.removeContainers ?? true,
       removal: { force: options.forceRemoveImages ?? false, noPrune: options.noPruneImages ?? false },
+      folder,
       secrets: served,
       explain: options.explain ?? false,
       ...(memory !== undefined && { memory }),
@@ -128,10 +130,10 @@ async function buildPlan(
 async function openMemory(
   plan: Plan,
   { limits = {}, keepArtifacts = false }: BuildOptions,
+  folder: UserFolder,
   { of }: ReadSecrets,
   facts: Pick<MemoryFacts, 'engine' | 'builder' | 'network' | 'warn'>,
 ): Promise<SessionMemory | undefined> {
-  const folder = userFolder(process.env);
   const key = await openDigestKey(folder);
   if (key.kind === 'process') return undefined;
   return openSessionMemory({

@@ -12,6 +12,7 @@ import type {
 import type { Connect } from './core/image-input.js';
 import type { Engine } from './core/ports.js';
 import { squashOne } from './core/squash-one.js';
+import { userFolder } from './core/user-folder.js';
 import { connect } from './engine/connect.js';
 import { proveOne, readNamedSecrets } from './secrets/prove-one.js';
 import { checkReportFile, writeReport } from './secrets/report-file.js';
@@ -30,7 +31,8 @@ export async function squash(options: SquashOptions): Promise<SquashResult> {
     names: [...new Set((options.tags ?? []).map(readNewName))],
     output: options.output,
   };
-  return withEngine(options, (connect, emit, signal) => squashOne(order, { connect, emit, signal }));
+  const folder = userFolder(process.env);
+  return withEngine(options, (connect, emit, signal) => squashOne(order, { connect, folder, emit, signal }));
 }
 
 /**

@@ -28,7 +28,8 @@ export async function buildImage(
   report.phase('build');
   const { request, asWritten } = await requestFor(step, input, settings, signal);
   const onEvent = (event: BuilderEvent): void => {
-    report.builder(event, asWritten);
+    if (event.type === 'made') settings.session.note(event.made);
+    else report.builder(event, asWritten);
   };
   try {
     return await buildServed(step, request, settings, onEvent, signal);

@@ -4,15 +4,21 @@ import { writeArtifact } from '../tar/extract.js';
 import type { BuildResult, StepResult } from './api.js';
 import { EngineError, TimeoutError, UsageError } from './errors.js';
 import type { Emit } from './events.js';
+import { collectDead } from './collect-dead.js';
+import { Journal } from './journal.js';
+import { newSessionId } from './marks.js';
 import type { Fate, Hold, SessionMemory } from './memory.js';
 import type { Builder, Engine, Limits } from './ports.js';
 import type { Plan } from './plan.js';
+import { describeRecovery, type Recovery } from './promotion-lock.js';
 import { promote } from './promote.js';
 import { leavingOf } from './proof.js';
 import { runSteps, statusOf, type EndedStep } from './run-steps.js';
 import { reasonOf } from './scheduler.js';
 import type { BuildSecrets, ProofReport } from './secrets.js';
-import { Session, type ImageRemoval } from './session.js';
+import { Session } from './session.js';
+import type { ImageRemoval } from './traces.js';
+import type { UserFolder } from './user-folder.js';
 
 export interface BuildSettings {
   readonly builder: Builder;
@@ -25,6 +31,8 @@ export interface BuildSettings {
   readonly removeContainers: boolean;
   readonly keepBuildCache: boolean;
   readonly removal: ImageRemoval;
+  /** Where it is written down what could be left without a mark. */
+  readonly folder: UserFolder;
   readonly secrets: BuildSecrets;
   /** Absent: everything is built. */
   readonly memory?: SessionMemory;
@@ -47,9 +55,11 @@ export async function runBuild(
   signal: AbortSignal,
 ): Promise<BuildResult> {
   const started = performance.now();
+  const id = newSessionId();
   const session = new Session(
     engine,
     plan.steps.map(({ label }) => label),
+    { id, journal: new Journal(settings.folder, id, engine.info.id) },
   );
   emit({
     at: Date.now(),
@@ -60,6 +70,7 @@ export async function runBuild(
     steps: plan.steps.map(({ label, dependsOn }) => ({ label, dependsOn })),
     jobs: settings.jobs,
   });
+  const collecting = collectDead(engine, settings.folder, emit, signal);
   let end: End = { status: 'failed' };
   let ended: readonly EndedStep[];
   try {
@@ -72,6 +83,7 @@ export async function runBuild(
       end = stopped(signal);
     }
   } finally {
+    await collecting;
     for (const problem of await session.dispose(settings.removal)) {
       emit({ at: Date.now(), type: 'notice', level: 'warning', message: problem });
     }
@@ -166,7 +178,10 @@ async function finish(
         ? [{ label: step.label, imageId: outcome.value, name: step.imageName }]
         : [],
     );
-    const problems = await promote(engine, session, promotions, settings.removal, signal);
+    const recovered = (recovery: Recovery): void => {
+      emit({ at: Date.now(), type: 'notice', level: 'warning', message: describeRecovery(recovery) });
+    };
+    const problems = await promote(engine, session, promotions, settings.removal, recovered, signal);
     for (const message of problems) emit({ at: Date.now(), type: 'notice', level: 'warning', message });
     emit({
       at: Date.now(),

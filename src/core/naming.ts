@@ -58,12 +58,14 @@ async function takeBack(engine: Engine, done: readonly NameChange[]): Promise<re
   return stuck;
 }
 
-/** Without force: what a container or another image uses stays. */
+/** Without force: what a container or another image uses stays. @returns whether it is gone by this */
 export async function removeIfNameless(
   engine: Engine,
   imageId: string,
   removal: { readonly noPrune?: boolean } = {},
-): Promise<void> {
+): Promise<boolean> {
   const image = await engine.describeImage(imageId);
-  if (image?.names.length === 0) await engine.removeImage(imageId, { ...removal, force: false });
+  if (image?.names.length !== 0) return false;
+  await engine.removeImage(imageId, { ...removal, force: false });
+  return (await engine.describeImage(imageId)) === undefined;
 }

@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream';
 import type { BuildContext } from '../tar/context.js';
 import type { InstructionEvent } from './events.js';
+import type { Unmarked } from './journal.js';
 import type { SshSpec } from './plan.js';
 
 export type Builder = 'classic' | 'buildkit';
@@ -25,7 +26,9 @@ export interface EngineInfo {
 export type BuilderEvent =
   | { readonly type: 'instruction'; readonly instruction: InstructionEvent }
   | { readonly type: 'output'; readonly stream: 'stdout' | 'stderr'; readonly line: string }
-  | { readonly type: 'warning'; readonly message: string };
+  | { readonly type: 'warning'; readonly message: string }
+  /** It made something that carries no mark: what a death would leave behind. */
+  | { readonly type: 'made'; readonly made: Unmarked };
 
 export interface Limits {
   /** Bytes, as `--memory` of docker. */
@@ -121,6 +124,11 @@ export interface EngineContainer {
   remove(): Promise<void>;
 }
 
+export interface LabelledContainer {
+  readonly id: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 /** Images in and out of an engine as whole archives, and what the engine remembers of their making. */
 export interface ImageArchives {
   /** Fetch an image from its registry, as `docker pull` does. */
@@ -165,12 +173,10 @@ export interface Engine {
   ): Promise<void>;
   readonly archives: ImageArchives;
   createContainer(request: ContainerRequest, signal: AbortSignal): Promise<EngineContainer>;
-  /** IDs of all containers, running or not, with this label `key=value` or `key`. */
-  listContainers(
-    label: string,
-  ): Promise<readonly { readonly id: string; readonly labels: Readonly<Record<string, string>> }[]>;
-  /** ID of the container of this name, if there is one. */
-  findContainer(name: string): Promise<string | undefined>;
+  /** All containers, running or not, with this label `key=value` or `key`. */
+  listContainers(label: string): Promise<readonly LabelledContainer[]>;
+  /** The container of this name, if there is one. */
+  findContainer(name: string): Promise<LabelledContainer | undefined>;
   /** Kill and remove it with its anonymous volumes; no error when it is gone already. */
   removeContainer(id: string): Promise<void>;
   /**

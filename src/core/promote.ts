@@ -1,84 +1,73 @@
 /** Gives final names to the images of a build that has succeeded: all of them or none, never a mixture of two builds. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { EngineError } from './errors.js';
+import { isDeepStrictEqual } from 'node:util';
 import { nameAll, nameChanges, removeIfNameless, type NameChange, type Naming } from './naming.js';
-import type { Engine } from './ports.js';
-import type { ImageRemoval, Session } from './session.js';
-
-/** `name` is the final one. */
-export interface Promotion extends Naming {
-  readonly label: string;
-}
-
-/** Taken by creating a container of this name, which an engine allows once: a lock that all hosts of an engine see. */
-const LOCK_NAME = 'habitus-promotion';
-const LOCK_POLL_MS = 50;
-/** Naming takes milliseconds, so whoever is seen to hold the lock for this long is dead. */
-const LOCK_STALE_MS = 30_000;
+import type { Engine, EngineContainer } from './ports.js';
+import { takeLock, type Recovery } from './promotion-lock.js';
+import type { Session } from './session.js';
+import type { ImageRemoval } from './traces.js';
 
 /**
  * Name the images. Images that lose their only name by it are removed, unless something still uses them.
- * Cancel is not heeded between the first and the last name.
+ * Cancel is not heeded between the first and the last name; who dies there leaves a lock that says what was to be done.
+ * @param onRecovery called where a dead session's promotion was ended first
  * @returns which replaced images could not be removed, one sentence each
  * @throws EngineError when a name could not be given; the names given before it have been taken back then
  */
 export async function promote(
   engine: Engine,
   session: Session,
-  promotions: readonly Promotion[],
+  promotions: readonly Naming[],
   removal: ImageRemoval,
+  onRecovery: (recovery: Recovery) => void,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  if ((await nameChanges(engine, promotions)).length === 0) return [];
-  signal.throwIfAborted();
-  const lock = promotions.length > 1 ? await takeLock(engine, session, promotions, signal) : undefined;
-  let replaced: readonly NameChange[];
+  const { changes, lock } = await prepare(engine, session, promotions, onRecovery, signal);
+  const problems: string[] = [];
   try {
-    replaced = await nameAll(engine, await nameChanges(engine, promotions));
+    for (const { previous } of changes) {
+      if (previous !== undefined) session.note({ kind: 'image', id: previous });
+    }
+    for (const { name, previous } of await nameAll(engine, changes)) {
+      if (previous === undefined) continue;
+      await removeIfNameless(engine, previous, removal).catch((error: unknown) => {
+        const why = error instanceof Error ? error.message : String(error);
+        problems.push(`the image that was ${name} before is left without a name: ${why}`);
+      });
+    }
   } finally {
     // The names count: where this fails, disposing the session tries again and tells.
     await lock?.remove().catch(() => undefined);
   }
-  const problems: string[] = [];
-  for (const { name, previous } of replaced) {
-    if (previous === undefined) continue;
-    await removeIfNameless(engine, previous, removal).catch((error: unknown) => {
-      const why = error instanceof Error ? error.message : String(error);
-      problems.push(`the image that was ${name} before is left without a name: ${why}`);
-    });
-  }
   return problems;
 }
 
-async function takeLock(
+interface Prepared {
+  readonly changes: readonly NameChange[];
+  /** Absent where one name at most changes: that cannot stop half-way. */
+  readonly lock?: EngineContainer;
+}
+
+/** The lock says what is to be done, so it is made for that, and made anew when names have changed until it was there. */
+async function prepare(
   engine: Engine,
   session: Session,
-  promotions: readonly Promotion[],
+  promotions: readonly Naming[],
+  onRecovery: (recovery: Recovery) => void,
   signal: AbortSignal,
-): Promise<{ remove(): Promise<void> }> {
-  const [first] = promotions;
-  if (first === undefined) throw new Error('nothing to promote');
-  let holder: { readonly id: string; readonly since: number } | undefined;
-  for (;;) {
+): Promise<Prepared> {
+  for (let changes = await nameChanges(engine, promotions); ;) {
+    signal.throwIfAborted();
+    // Others may name a part of the same set meanwhile: it is the set that counts, not what differs.
+    if (changes.length === 0 || promotions.length === 1) return { changes };
+    const lock = await takeLock(engine, session, changes, onRecovery, signal);
     try {
-      return await session.createContainer(
-        {
-          name: LOCK_NAME,
-          image: session.tagOf(first.label),
-          command: ['promotion'],
-          network: 'none',
-          limits: {},
-        },
-        signal,
-      );
+      const now = await nameChanges(engine, promotions);
+      if (isDeepStrictEqual(now, changes)) return { changes, lock };
+      changes = now;
     } catch (error) {
-      if (!(error instanceof EngineError) || error.status !== 409) throw error;
+      await lock.remove().catch(() => undefined);
+      throw error;
     }
-    // An engine reserves the name before it can tell of the container.
-    const id = await engine.findContainer(LOCK_NAME);
-    if (id === undefined) holder = undefined;
-    else if (holder?.id !== id) holder = { id, since: performance.now() };
-    else if (performance.now() - holder.since > LOCK_STALE_MS) await engine.removeContainer(id);
-    await sleep(LOCK_POLL_MS, undefined, { signal });
+    await lock.remove();
   }
 }

@@ -70,6 +70,12 @@ export async function findLoaded(
   return (await hasImage(image, engine, signal)) ? { ...image, known: true } : undefined;
 }
 
+export interface LoadWatch {
+  readonly count: Count;
+  /** Called with its ID before the image can be in the engine, where it has no name at first. */
+  readonly onKnown: (imageId: string) => void;
+}
+
 /**
  * Load an image; when that fails, an engine that did not have it does not have it afterwards either.
  * An archive that has been sent whole is waited for even when the signal comes: engines go on loading it without anybody
@@ -79,7 +85,7 @@ export async function findLoaded(
 export async function loadVerified(
   archive: Loadable,
   engine: Engine,
-  count: Count,
+  { count, onKnown }: LoadWatch,
   signal: AbortSignal,
 ): Promise<Loaded> {
   signal.throwIfAborted();
@@ -93,6 +99,7 @@ export async function loadVerified(
   try {
     const stream = archive.stream(cut.signal, async (known) => {
       image = { ...known, known: await hasImage(known, engine, cut.signal) };
+      onKnown(known.imageId);
     });
     const metre = metered(stream, (bytes) => {
       unsent -= bytes;

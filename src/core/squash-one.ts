@@ -9,11 +9,21 @@ import { EngineError, UsageError } from './errors.js';
 import type { EmitImageEvent, SquashResult } from './image-api.js';
 import { findImage, readFailure, type Connect, type FoundImage, type ImageInput } from './image-input.js';
 import { asPhase, metered } from './image-progress.js';
+import { Journal } from './journal.js';
+import { newSessionId } from './marks.js';
 import { nameAll, nameChanges, removeIfNameless } from './naming.js';
 import { checkOutputFile, writeFailure, writeOutputFile } from './output-file.js';
 import type { Engine } from './ports.js';
 import { countStaying, type Stays } from './squash-base.js';
-import { findLoaded, loadVerified, targetFor, type Loadable, type Loaded } from './squash-load.js';
+import {
+  findLoaded,
+  loadVerified,
+  targetFor,
+  type Loadable,
+  type Loaded,
+  type LoadWatch,
+} from './squash-load.js';
+import type { UserFolder } from './user-folder.js';
 
 export interface SquashOrder {
   readonly input: ImageInput;
@@ -25,6 +35,8 @@ export interface SquashOrder {
 
 interface Context {
   readonly connect: Connect;
+  /** Where it is written down what a death would leave behind. */
+  readonly folder: UserFolder;
   readonly emit: EmitImageEvent;
   readonly signal: AbortSignal;
 }
@@ -142,29 +154,41 @@ async function toEngine(
 ): Promise<Made> {
   const { signal } = context;
   const engine = image.kind === 'image' ? image.engine : await context.connect();
+  const journal = new Journal(context.folder, newSessionId(), engine.info.id);
+  const onKnown = (id: string): void => {
+    journal.note({ kind: 'image', id });
+  };
   const { imageId, known } =
     image.kind === 'image'
-      ? await loadUpper(engine, archive, layer, context)
-      : await load(await withBase(engine, archive, layer, context), engine, context);
+      ? await loadUpper(engine, archive, layer, onKnown, context)
+      : await load(await withBase(engine, archive, layer, context), engine, onKnown, context);
   try {
     signal.throwIfAborted();
     // From here on a signal is not heeded: either all names are given or none.
-    return { imageId, known, replaced: await moveNames(engine, imageId, names) };
+    return { imageId, known, replaced: await moveNames(engine, imageId, names, journal) };
   } catch (error) {
     if (!known) await removeIfNameless(engine, imageId).catch(() => undefined);
     throw error;
+  } finally {
+    journal.end();
   }
 }
 
-function load(archive: Loadable, engine: Engine, { emit, signal }: Context): Promise<Loaded> {
+function load(
+  archive: Loadable,
+  engine: Engine,
+  onKnown: LoadWatch['onKnown'],
+  { emit, signal }: Context,
+): Promise<Loaded> {
   const about = { phase: 'load', subject: engine.info.name, total: archive.size } as const;
-  return asPhase(about, emit, (count) => loadVerified(archive, engine, count, signal));
+  return asPhase(about, emit, (count) => loadVerified(archive, engine, { count, onKnown }, signal));
 }
 
 async function loadUpper(
   engine: Engine,
   archive: ImageArchive,
   layer: MergedLayer,
+  onKnown: LoadWatch['onKnown'],
   context: Context,
 ): Promise<Loaded> {
   const { baseLayers, config, layers } = archive;
@@ -173,7 +197,7 @@ async function loadUpper(
   // What is one layer already may have been squashed before.
   const isOne = layers.length - baseLayers === 1;
   const found = isOne ? await findLoaded(composed, engine, context.signal) : undefined;
-  return found ?? (await load(composed, engine, context));
+  return found ?? (await load(composed, engine, onKnown, context));
 }
 
 async function withBase(
@@ -207,14 +231,16 @@ async function moveNames(
   engine: Engine,
   imageId: string,
   names: readonly string[],
+  journal: Journal,
 ): Promise<SquashResult['replaced']> {
-  const moved = await nameAll(
+  const changes = await nameChanges(
     engine,
-    await nameChanges(
-      engine,
-      names.map((name) => ({ imageId, name })),
-    ),
+    names.map((name) => ({ imageId, name })),
   );
+  for (const { previous } of changes) {
+    if (previous !== undefined) journal.note({ kind: 'image', id: previous });
+  }
+  const moved = await nameAll(engine, changes);
   const replaced: { imageId: string; removed: boolean }[] = [];
   for (const id of new Set(moved.flatMap(({ previous }) => previous ?? []))) {
     const image = await engine.describeImage(id);

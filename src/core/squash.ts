@@ -64,7 +64,11 @@ export async function squashImage(
       layer,
       target: targetFor(engine, archive, baseLayers),
     });
-    const squashed = await loadVerified(load, engine, () => undefined, signal);
+    const noted = (id: string): void => {
+      session.note({ kind: 'image', id });
+    };
+    const squashed = await loadVerified(load, engine, { count: () => undefined, onKnown: noted }, signal);
+    noted(built.id);
     await engine.tagImage(squashed.imageId, tag);
     return {
       imageId: squashed.imageId,

@@ -94,6 +94,7 @@ export class ClassicOutput {
     if (container !== undefined) {
       if (this.#current) this.#current.running = container;
       this.openContainers.add(container);
+      this.#onEvent({ type: 'made', made: { kind: 'container', id: container } });
     } else if (said === 'Using cache') {
       this.usedCache = true;
       if (this.#current) this.#current.cached = true;
@@ -103,7 +104,10 @@ export class ClassicOutput {
 
   #image(id: string): void {
     const theirs = this.#current === undefined || this.#current.cached || isFrom(this.#current);
-    if (!theirs && !this.#known.has(id)) this.madeImages.push(id);
+    if (!theirs && !this.#known.has(id)) {
+      this.madeImages.push(id);
+      this.#onEvent({ type: 'made', made: { kind: 'image', id } });
+    }
     this.#known.add(id);
   }
 

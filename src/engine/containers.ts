@@ -1,7 +1,7 @@
 /** Containers: created with labels, run with their output line by line, read as tars, and removed for good. */
 import { pipeline, type Readable } from 'node:stream';
 import { EngineError } from '../core/errors.js';
-import type { ContainerRequest, EngineContainer, ExecRequest } from '../core/ports.js';
+import type { ContainerRequest, EngineContainer, ExecRequest, LabelledContainer } from '../core/ports.js';
 import { demultiplex } from './demux.js';
 import { execute } from './exec.js';
 import { splitName } from './images.js';
@@ -60,7 +60,7 @@ export async function createContainer(
 export async function listContainers(
   transport: Transport,
   label: string,
-): Promise<readonly { id: string; labels: Readonly<Record<string, string>> }[]> {
+): Promise<readonly LabelledContainer[]> {
   const answer = await transport.json({
     method: 'GET',
     path: '/containers/json',
@@ -73,15 +73,21 @@ export async function listContainers(
   }));
 }
 
-/** ID of the container of this name. */
-export async function findContainer(transport: Transport, name: string): Promise<string | undefined> {
+export async function findContainer(
+  transport: Transport,
+  name: string,
+): Promise<LabelledContainer | undefined> {
   try {
     const answer = await transport.json({
       method: 'GET',
       path: `/containers/${name}/json`,
       purpose: `look for the container ${name}`,
     });
-    return (answer as { Id: string }).Id;
+    const { Id: id, Config: config } = answer as {
+      Id: string;
+      Config: { Labels: Record<string, string> | null };
+    };
+    return { id, labels: config.Labels ?? {} };
   } catch (error) {
     if (error instanceof EngineError && error.status === 404) return undefined;
     throw error;
@@ -136,6 +142,7 @@ class Container implements EngineContainer {
       method: 'GET',
       path: `/containers/${this.id}/archive`,
       query: { path },
+      pace: 'repeatable',
       signal,
       purpose,
     } as const;
@@ -217,7 +224,10 @@ class Container implements EngineContainer {
   }
 
   async #post(verb: 'start' | 'kill', purpose: string, signal?: AbortSignal): Promise<void> {
-    await this.#transport.json({ method: 'POST', path: `/containers/${this.id}/${verb}`, signal, purpose });
+    const path = `/containers/${this.id}/${verb}`;
+    // What is started a second time may run a second time.
+    const pace = verb === 'kill' ? 'repeatable' : 'once';
+    await this.#transport.json({ method: 'POST', path, pace, signal, purpose });
   }
 }
 

@@ -96,7 +96,7 @@ export class DockerEngine implements Engine {
     return listContainers(this.#transport, label);
   }
 
-  findContainer(name: string): Promise<string | undefined> {
+  findContainer(name: string): ReturnType<Engine['findContainer']> {
     return findContainer(this.#transport, name);
   }
 

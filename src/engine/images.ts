@@ -70,6 +70,7 @@ export async function tagImage(transport: Transport, reference: string, name: st
     method: 'POST',
     path: `/images/${reference}/tag`,
     query: { repo: repository, tag },
+    pace: 'quick',
     purpose: `give the image ${reference} the name ${name}`,
   });
 }
@@ -148,7 +149,9 @@ export async function listImageNames(
   transport: Transport,
   prefix: string,
 ): Promise<readonly { name: string; imageId: string }[]> {
-  const answer = await listImages(transport);
+  // The engine describes what it lists: better only those few than all it has.
+  const filters = JSON.stringify({ reference: [`${prefix}*`, `${prefix}*/*`] });
+  const answer = await listImages(transport, { filters });
   return (answer as readonly ListedImage[]).flatMap(({ Id, RepoTags }) =>
     (RepoTags ?? []).filter((name) => name.startsWith(prefix)).map((name) => ({ name, imageId: Id })),
   );

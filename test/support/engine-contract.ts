@@ -260,7 +260,10 @@ export function describeEngineContract(
         expect(await engine.listContainers(`contract=${scene.id}`)).toMatchObject([
           { id: container.id, labels: { contract: scene.id } },
         ]);
-        expect(await engine.findContainer(name)).toBe(container.id);
+        expect(await engine.findContainer(name)).toMatchObject({
+          id: container.id,
+          labels: { contract: scene.id },
+        });
         const again = await failureOf(engine.createContainer(request, NEVER));
         expect((again as EngineError).status).toBe(409);
         await container.remove();

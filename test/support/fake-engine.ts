@@ -133,8 +133,9 @@ export class FakeEngine implements Engine {
     return Promise.resolve(found.map(({ id, request: { labels } }) => ({ id, labels })));
   }
 
-  findContainer(name: string): Promise<string | undefined> {
-    return Promise.resolve([...this.containers.values()].find(({ request }) => request.name === name)?.id);
+  findContainer(name: string): ReturnType<Engine['findContainer']> {
+    const found = [...this.containers.values()].find(({ request }) => request.name === name);
+    return Promise.resolve(found && { id: found.id, labels: found.request.labels });
   }
 
   removeContainer(id: string): Promise<void> {
@@ -180,7 +181,8 @@ export class FakeEngine implements Engine {
     line: (stream: 'stdout' | 'stderr', text: string) => void,
     stop: AbortSignal,
   ): Promise<number> {
-    const [, , text = request.command.join(' ')] = request.command;
+    const words = [...(request.entrypoint ?? []), ...request.command];
+    const [, , text = words.join(' ')] = words;
     return runShell(text, this.scripts, { line, signal: AbortSignal.any([killed.signal, stop]) });
   }
 

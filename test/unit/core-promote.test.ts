@@ -1,7 +1,8 @@
 /** How final names are given, and taken back, when the engine fails half-way. */
 import { describe, expect, it } from 'vitest';
 import { EngineError } from '../../src/core/errors.js';
-import { promote, type Promotion } from '../../src/core/promote.js';
+import type { Naming } from '../../src/core/naming.js';
+import { promote } from '../../src/core/promote.js';
 import { Session } from '../../src/core/session.js';
 import { FakeEngine } from '../support/fake-engine.js';
 
@@ -42,9 +43,9 @@ async function prepare() {
       new AbortController().signal,
     );
   const earlier = { a: await image('a:latest'), b: await image('b:latest') };
-  const promotions: Promotion[] = [];
+  const promotions: Naming[] = [];
   for (const label of LABELS) {
-    promotions.push({ label, imageId: await image(session.tagOf(label)), name: `${label}:latest` });
+    promotions.push({ imageId: await image(session.tagOf(label)), name: `${label}:latest` });
   }
   const named = async () =>
     Object.fromEntries(
@@ -52,7 +53,8 @@ async function prepare() {
         LABELS.map(async (label) => [label, (await engine.describeImage(`${label}:latest`))?.id] as const),
       ),
     );
-  const run = () => promote(engine, session, promotions, REMOVAL, new AbortController().signal);
+  const run = () =>
+    promote(engine, session, promotions, REMOVAL, () => undefined, new AbortController().signal);
   return { engine, session, earlier, promotions, named, run };
 }
 

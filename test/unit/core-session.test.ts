@@ -1,7 +1,9 @@
 /** What a session's marks look like. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { newSessionId, Session } from '../../src/core/session.js';
+import { newSessionId } from '../../src/core/marks.js';
+import { formatOwner, thisProcess } from '../../src/core/owner.js';
+import { Session } from '../../src/core/session.js';
 import { EngineError } from '../../src/core/errors.js';
 import type { Engine } from '../../src/core/ports.js';
 import { FakeEngine } from '../support/fake-engine.js';
@@ -29,9 +31,10 @@ describe('the image names of a session', () => {
   const noEngine = {} as Engine;
 
   it('lie below a registry that never answers, one for each step', () => {
-    const session = new Session(noEngine, ['Compile it', 'web'], '1jzk6cq3v0ab');
-    expect(session.tagOf('Compile it')).toBe('127.0.0.1:1/habitus/1jzk6cq3v0ab/1-compile-it:latest');
-    expect(session.tagOf('web')).toBe('127.0.0.1:1/habitus/1jzk6cq3v0ab/2-web:latest');
+    const session = new Session(noEngine, ['Compile it', 'web'], { id: '1jzk6cq3v0ab' });
+    const owner = formatOwner(thisProcess());
+    expect(session.tagOf('Compile it')).toBe(`127.0.0.1:1/habitus/1jzk6cq3v0ab/1-compile-it:${owner}`);
+    expect(session.tagOf('web')).toBe(`127.0.0.1:1/habitus/1jzk6cq3v0ab/2-web:${owner}`);
   });
 
   it('are valid and distinct for any labels', () => {
@@ -43,7 +46,9 @@ describe('the image names of a session', () => {
           const tags = labels.map((label) => session.tagOf(label));
           expect(new Set(tags).size).toBe(labels.length);
           for (const tag of tags)
-            expect(tag).toMatch(/^127\.0\.0\.1:1\/habitus\/[0-9a-z]{12}\/[0-9a-z]+(-[0-9a-z]+)*:latest$/);
+            expect(tag).toMatch(
+              /^127\.0\.0\.1:1\/habitus\/[0-9a-z]{12}\/[0-9a-z]+(-[0-9a-z]+)*:o1\.[0-9a-f.]+$/,
+            );
         },
       ),
     );

@@ -41,15 +41,19 @@ function engineWith(
 }
 
 const loaded = { layers: diffIds, names: [] };
-const count = (): void => undefined;
+const ignored = (): void => undefined;
+const watch = { count: ignored, onKnown: ignored };
 
 describe('loading', () => {
   test('gives an image that is known afterwards', async () => {
     const { engine } = engineWith((images) => void images.set(ID, loaded));
     const { signal } = new AbortController();
-    const first = await loadVerified(archive, engine, count, signal);
+    const told: string[] = [];
+    const onKnown = (id: string): void => void told.push(id);
+    const first = await loadVerified(archive, engine, { ...watch, onKnown }, signal);
+    expect(told).toEqual([ID]);
     expect(first).toEqual({ imageId: ID, diffIds, known: false });
-    expect((await loadVerified(archive, engine, count, signal)).known).toBe(true);
+    expect((await loadVerified(archive, engine, watch, signal)).known).toBe(true);
   });
 
   test('waits for an engine that has the whole archive when the signal comes, and removes what it made', async () => {
@@ -63,7 +67,7 @@ describe('loading', () => {
       all.set(ID, loaded);
     });
     const controller = new AbortController();
-    const loading = loadVerified(archive, engine, count, controller.signal);
+    const loading = loadVerified(archive, engine, watch, controller.signal);
     await sent.opened;
     controller.abort(new Error('stopped'));
     made.open();
@@ -78,14 +82,16 @@ describe('loading', () => {
     const stop = (): void => {
       controller.abort(new Error('stopped'));
     };
-    await expect(loadVerified(archive, engine, stop, controller.signal)).rejects.toThrow('stopped');
+    await expect(loadVerified(archive, engine, { ...watch, count: stop }, controller.signal)).rejects.toThrow(
+      'stopped',
+    );
     expect(images.size).toBe(0);
   });
 
   test('removes what an engine took wrongly or broke off', async () => {
     const { signal } = new AbortController();
     const dead = engineWith((images) => void images.set(ID, { layers: [], names: [] }));
-    await expect(loadVerified(archive, dead.engine, count, signal)).rejects.toThrow(
+    await expect(loadVerified(archive, dead.engine, watch, signal)).rejects.toThrow(
       'the engine did not take the squashed image sha256:new',
     );
     expect(dead.images.size).toBe(0);
@@ -93,7 +99,7 @@ describe('loading', () => {
       images.set(ID, loaded);
       throw new EngineError('no space left on device');
     });
-    await expect(loadVerified(archive, broken.engine, count, signal)).rejects.toThrow('no space left');
+    await expect(loadVerified(archive, broken.engine, watch, signal)).rejects.toThrow('no space left');
     expect(broken.images.size).toBe(0);
   });
 
@@ -103,14 +109,14 @@ describe('loading', () => {
     });
     images.set(ID, loaded);
     const { signal } = new AbortController();
-    await expect(loadVerified(archive, engine, count, signal)).rejects.toThrow('broken');
+    await expect(loadVerified(archive, engine, watch, signal)).rejects.toThrow('broken');
     expect(images.size).toBe(1);
   });
 
   test('an engine that does not read to the end has not loaded it', async () => {
     const engine = { archives: { loadImages: (stream: Readable) => Promise.resolve(stream.destroy()) } };
     const { signal } = new AbortController();
-    await expect(loadVerified(archive, engine as unknown as Engine, count, signal)).rejects.toThrow(
+    await expect(loadVerified(archive, engine as unknown as Engine, watch, signal)).rejects.toThrow(
       'the engine did not read the squashed image to its end',
     );
   });
@@ -120,7 +126,7 @@ describe('loading', () => {
       all.set(ID, { layers: diffIds, names: ['x:1'] });
       throw new EngineError('broken');
     });
-    await expect(loadVerified(archive, engine, count, new AbortController().signal)).rejects.toThrow(
+    await expect(loadVerified(archive, engine, watch, new AbortController().signal)).rejects.toThrow(
       'broken',
     );
     expect(images.size).toBe(1);

@@ -1,0 +1,48 @@
+/** Collects, beside a build, what dead sessions of this host have left. */
+import type { Emit } from './events.js';
+import { collect, listHoldings, type Collected } from './leftovers.js';
+import type { Engine } from './ports.js';
+import { describeRecovery } from './promotion-lock.js';
+import type { UserFolder } from './user-folder.js';
+
+/**
+ * Never fails: what stays is collected another time.
+ * @returns settles when all is collected, or soon after the signal was aborted
+ */
+export async function collectDead(
+  engine: Engine,
+  folder: UserFolder,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<void> {
+  const tell = (level: 'info' | 'warning', message: string): void => {
+    emit({ at: Date.now(), type: 'notice', level, message });
+  };
+  try {
+    const holdings = await listHoldings(engine, folder);
+    for (const holding of holdings) {
+      if (signal.aborted) return;
+      if (holding.life !== 'dead') continue;
+      const collected = await collect(engine, folder, holding, signal);
+      const { session, problems, promotion } = collected;
+      if (promotion !== undefined) tell('warning', describeRecovery(promotion));
+      const what = describeRemoved(collected);
+      if (what !== '') tell('info', `removed what session ${session} left when it died: ${what}`);
+      for (const problem of problems) tell('warning', `of dead session ${session}: ${problem}`);
+    }
+  } catch (error) {
+    if (signal.aborted) return;
+    const why = error instanceof Error ? error.message : String(error);
+    tell('warning', `what dead sessions have left was not removed: ${why}`);
+  }
+}
+
+/** `1 container, 2 images`; empty where nothing was removed. */
+export function describeRemoved({ containers, images }: Pick<Collected, 'containers' | 'images'>): string {
+  return [count(containers, 'container'), count(images, 'image')].filter((text) => text !== '').join(', ');
+}
+
+function count(number: number, what: string): string {
+  if (number === 0) return '';
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,80 @@
+/** What a session has on an engine, found by its marks, and its removal. */
+import { SESSION_LABEL, sessionPrefix } from './marks.js';
+import type { Unmarked } from './journal.js';
+import { removeIfNameless } from './naming.js';
+import type { Engine } from './ports.js';
+
+export interface ImageRemoval {
+  readonly force: boolean;
+  readonly noPrune: boolean;
+}
+
+export interface Removed {
+  readonly containers: number;
+  /** Names, and images without one. */
+  readonly images: number;
+  /** What could not be removed, one sentence each without final period. */
+  readonly problems: readonly string[];
+}
+
+/** Remove every container and image of a session; tries everything, whatever fails. */
+export async function removeTraces(
+  engine: Engine,
+  session: string,
+  unmarked: readonly Unmarked[],
+  removal: ImageRemoval,
+): Promise<Removed> {
+  const problems: string[] = [];
+  const attempt = async (what: string, work: () => Promise<unknown>): Promise<boolean> => {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      problems.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+      return false;
+    }
+  };
+  let containers = 0;
+  await attempt(`containers of session ${session} may be left`, async () => {
+    const labelled = await engine.listContainers(`${SESSION_LABEL}=${session}`);
+    const ids = [...labelled.map(({ id }) => id), ...idsOf(unmarked, 'container')];
+    for (const id of ids) {
+      if (await attempt(`container ${id.slice(0, 12)} is left`, () => engine.removeContainer(id)))
+        containers += 1;
+    }
+  });
+  const prefix = sessionPrefix(session);
+  let images = 0;
+  await attempt(`image names under ${prefix} may be left`, async () => {
+    const tagged = await engine.listImageNames(prefix);
+    for (const { name } of tagged) {
+      if (await attempt(`image ${name} is left`, () => engine.removeImage(name, removal))) images += 1;
+    }
+    for (const imageId of new Set(tagged.map((each) => each.imageId))) {
+      await attempt(`image ${imageId} is left`, () => removeNameless(engine, imageId, removal));
+    }
+    // The engine's refusal to remove what a container uses is no error to `removeImage`.
+    const left = tagged.length === 0 ? [] : await engine.listImageNames(prefix);
+    for (const { name } of left) {
+      if (problems.some((problem) => problem.startsWith(`image ${name} is left:`))) continue;
+      problems.push(`image ${name} is left: a container uses it`);
+    }
+  });
+  // The newest first: an image that another was made from stays.
+  for (const id of idsOf(unmarked, 'image').toReversed()) {
+    await attempt(`image ${id} is left`, async () => {
+      if (await removeIfNameless(engine, id, { noPrune: true })) images += 1;
+    });
+  }
+  return { containers, images, problems };
+}
+
+function idsOf(unmarked: readonly Unmarked[], wanted: Unmarked['kind']): readonly string[] {
+  return unmarked.filter(({ kind }) => kind === wanted).map(({ id }) => id);
+}
+
+/** The containerd store keeps an image whose final name another build has taken meanwhile, also without names. */
+async function removeNameless(engine: Engine, imageId: string, { noPrune }: ImageRemoval): Promise<void> {
+  const image = await engine.describeImage(imageId);
+  if (image?.names.length === 0) await engine.removeImage(imageId, { noPrune });
+}
