@@ -2,6 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { EngineError } from '../core/errors.js';
 import type { ForgottenCache } from '../core/ports.js';
+import { textOf } from './shape.js';
 import type { Transport } from './transport.js';
 
 /** Of `GET /system/df`; Docker 28 writes the key of the parents with a space before it. */
@@ -82,8 +83,8 @@ async function listRecords(transport: Transport, signal: AbortSignal): Promise<r
         pace: 'repeatable',
         signal,
         purpose: 'list its build cache',
-      })) as { BuildCache?: readonly CacheRecord[] | null };
-      return answer.BuildCache ?? [];
+      })) as { BuildCache?: readonly CacheRecord[] | null } | undefined;
+      return answer?.BuildCache ?? [];
     } catch (error) {
       if (!(error instanceof EngineError && error.status === 404) || tries === LIST.tries) throw error;
       await setTimeout(LIST.pause, undefined, { signal });
@@ -93,9 +94,9 @@ async function listRecords(transport: Transport, signal: AbortSignal): Promise<r
 
 /** The engine's clock need not be this machine's. */
 async function onEngineClock(transport: Transport, time: number, signal: AbortSignal): Promise<number> {
-  const call = { method: 'GET', path: '/info', signal, purpose: 'ask its time' } as const;
-  const { SystemTime } = (await transport.json(call)) as { readonly SystemTime: string };
-  return Date.parse(SystemTime) - (Date.now() - time);
+  const purpose = 'tell its time';
+  const answer = await transport.json({ method: 'GET', path: '/info', signal, purpose });
+  return Date.parse(textOf(answer, 'SystemTime', purpose)) - (Date.now() - time);
 }
 
 function addDescendants(doomed: Set<string>, records: readonly CacheRecord[]): void {

@@ -1,12 +1,15 @@
 /** A build by BuildKit: it fetches the context and credentials through a session of ours. Imports gRPC: load it lazily. */
 import { isUtf8 } from 'node:buffer';
+import { StepError } from '../core/errors.js';
 import type { BuilderEvent, BuildRequest } from '../core/ports.js';
 import { usesContext } from '../dockerfile/uses-context.js';
 import type { BuildContext, ContextEntry } from '../tar/context.js';
 import { packContext } from '../tar/pack.js';
+import { AtWork } from './at-work.js';
 import { BuildKitOutput, type BuildKitMessage } from './buildkit-output.js';
 import type { BuildConnection } from './classic.js';
 import { BuildKitStop } from './buildkit-stop.js';
+import { brokenSession } from './explain.js';
 import { fileSyncService } from './file-sync.js';
 import { Folder } from './folder.js';
 import { removeImage } from './images.js';
@@ -55,7 +58,11 @@ export async function buildWithBuildKit(
   const files = fileSyncService(folders, (error) => {
     unreadable ??= error;
   });
-  const output = new BuildKitOutput(onEvent);
+  const atWork = new AtWork();
+  const output = new BuildKitOutput((event) => {
+    atWork.see(event);
+    onEvent(event);
+  });
   const services = [files, authService(auth), ...(await mountServices(request, env))];
   const session = await openSession(transport, services, request.contextKey, signal);
   using stop = new BuildKitStop(transport, signal);
@@ -65,7 +72,7 @@ export async function buildWithBuildKit(
     await postBuild(
       transport,
       { ...post, query },
-      (message) => output.message(message as BuildKitMessage),
+      { onMessage: (message) => output.message(message as BuildKitMessage), atWork },
       stop.cut,
     );
     signal.throwIfAborted();
@@ -75,7 +82,11 @@ export async function buildWithBuildKit(
       await removeImage(transport, request.tag, { noPrune: true }).catch(() => undefined);
       throw signal.reason;
     }
-    throw unreadable === undefined ? error : unusableContext(unreadable);
+    if (unreadable !== undefined) throw unusableContext(unreadable);
+    // What BuildKit then says is of its own plumbing.
+    if (session.isBroken && error instanceof StepError && error.failure.exitCode === undefined)
+      throw brokenSession(transport.address, error);
+    throw error;
   } finally {
     session.close();
   }

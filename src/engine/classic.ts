@@ -2,6 +2,7 @@
 import { StepError } from '../core/errors.js';
 import type { BuilderEvent, BuildRequest } from '../core/ports.js';
 import { packContext } from '../tar/pack.js';
+import { AtWork } from './at-work.js';
 import type { RegistryAuth } from './auth.js';
 import { ClassicOutput, type ClassicMessage } from './classic-output.js';
 import { removeContainer } from './containers.js';
@@ -56,9 +57,13 @@ async function attempt(
   signal: AbortSignal,
 ): Promise<Failed | undefined> {
   const { transport } = connection;
-  const output = new ClassicOutput(onEvent, request.removeContainers);
+  const atWork = new AtWork();
+  const output = new ClassicOutput((event) => {
+    atWork.see(event);
+    onEvent(event);
+  }, request.removeContainers);
   try {
-    await send(connection, request, output, signal);
+    await send(connection, request, output, atWork, signal);
     if (!signal.aborted) return undefined;
     // It was too late to stop it.
     await removeImage(transport, request.tag, { noPrune: true });
@@ -75,6 +80,7 @@ async function send(
   { transport, auth }: BuildConnection,
   request: BuildRequest,
   output: ClassicOutput,
+  atWork: AtWork,
   signal: AbortSignal,
 ): Promise<void> {
   const registryConfig = await auth.registryConfigHeader();
@@ -101,7 +107,7 @@ async function send(
     return failure;
   };
   try {
-    await postBuild(transport, { query, headers, body }, onMessage, stop.cut);
+    await postBuild(transport, { query, headers, body }, { onMessage, atWork }, stop.cut);
     output.end();
   } finally {
     stop.dispose();

@@ -6,6 +6,7 @@ import { demultiplex } from './demux.js';
 import { execute } from './exec.js';
 import { splitName } from './images.js';
 import { LineSplitter } from '../core/lines.js';
+import { listOf, numberOf, textOf } from './shape.js';
 import { TarEndCheck } from './tar-end.js';
 import type { Transport } from './transport.js';
 
@@ -48,8 +49,7 @@ export async function createContainer(
     if (!(error instanceof EngineError) || !/no command specified/i.test(error.message)) throw error;
     answer = await create({ Cmd: ['-'] });
   }
-  const { Id: id } = answer as { Id: string };
-  const container = new Container(transport, id);
+  const container = new Container(transport, textOf(answer, 'Id', 'create a container'));
   if (signal.aborted) {
     await container.remove();
     signal.throwIfAborted();
@@ -67,10 +67,11 @@ export async function listContainers(
     query: { all: '1', filters: JSON.stringify({ label: [label] }) },
     purpose: 'list containers',
   });
-  return (answer as { Id: string; Labels: Record<string, string> | null }[]).map(({ Id, Labels }) => ({
-    id: Id,
-    labels: Labels ?? {},
-  }));
+  const listed = listOf(answer, 'list containers') as {
+    Id: string;
+    Labels: Record<string, string> | null;
+  }[];
+  return listed.map(({ Id: id, Labels: labels }) => ({ id, labels: labels ?? {} }));
 }
 
 export async function findContainer(
@@ -184,7 +185,7 @@ class Container implements EngineContainer {
         throw this.#transport.failure(error, { purpose, signal });
       });
       signal.throwIfAborted();
-      return (answer as { StatusCode: number }).StatusCode;
+      return numberOf(answer, 'StatusCode', `follow the container ${short}`);
     } finally {
       signal.removeEventListener('abort', kill);
       output.destroy();

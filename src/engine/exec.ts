@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream';
 import { EngineError } from '../core/errors.js';
 import type { ExecRequest } from '../core/ports.js';
+import { textOf } from './shape.js';
 import type { Transport } from './transport.js';
 
 /**
@@ -25,7 +26,7 @@ export async function execute(
     signal,
     purpose,
   });
-  const { Id: id } = created as { Id: string };
+  const id = textOf(created, 'Id', purpose);
   const call = { purpose, signal };
   const output = await transport.stream({
     ...call,
@@ -41,8 +42,8 @@ export async function execute(
     output.destroy();
   }
   const ended = await transport.json({ ...call, method: 'GET', path: `/exec/${id}/json` });
-  const { ExitCode: code } = ended as { ExitCode: number | null };
-  if (code === null)
+  const { ExitCode: code } = (ended ?? {}) as { ExitCode?: unknown };
+  if (typeof code !== 'number')
     throw new EngineError(`The engine could not ${purpose}: the output ended before the command did`);
   return code;
 }

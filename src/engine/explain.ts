@@ -21,6 +21,9 @@ export function unreachable(address: EngineAddress, cause: unknown, purpose?: st
     const message = `The engine could not ${purpose}: the connection to ${address.url} broke`;
     return new EngineError(message, { cause, hint: STOPPED });
   }
+  const { code, message } = cause as NodeJS.ErrnoException;
+  // Not of the system: what came could not be understood.
+  if (code === undefined && !/^ssh /.test(message)) return nonsense(purpose, why, cause);
   return new EngineError(
     `The engine could not ${purpose}: no answer at ${address.url} (${address.from}): ${why}`,
     { cause, hint },
@@ -87,6 +90,14 @@ export function brokenBuild(error: EngineError, instruction: string): EngineErro
   return new EngineError(`${error.message} while ${instruction} was at work`, {
     cause: error.cause,
     ...(error.hint !== undefined && { hint: error.hint }),
+  });
+}
+
+/** BuildKit could not ask for files or secrets any more. */
+export function brokenSession(address: EngineAddress, cause: unknown): EngineError {
+  return new EngineError(`The engine could not build: the build session at ${address.url} broke`, {
+    cause,
+    hint: STOPPED,
   });
 }
 

@@ -1,6 +1,7 @@
 /** Images: described, named, listed and removed. */
 import { EngineError } from '../core/errors.js';
 import type { ImageDescription } from '../core/ports.js';
+import { listOf, textOf } from './shape.js';
 import type { Call, Transport } from './transport.js';
 
 const LIST_TRIES = 10;
@@ -28,12 +29,14 @@ export async function inspectImage(
   signal?: AbortSignal,
 ): Promise<InspectedImage | undefined> {
   try {
+    const purpose = `describe the image ${reference}`;
     const answer = await transport.json({
       method: 'GET',
       path: `/images/${reference}/json`,
       signal,
-      purpose: `describe the image ${reference}`,
+      purpose,
     });
+    textOf(answer, 'Id', purpose);
     return answer as InspectedImage;
   } catch (error) {
     if (error instanceof EngineError && error.status === 404) return undefined;
@@ -161,10 +164,11 @@ export async function listImageNames(
  * The containerd store answers 404 when an image is removed while it lists them (seen on 28.5): nothing else makes a list be
  * missing, so it is asked again.
  */
-async function listImages(transport: Transport, query: Call['query'] = {}): Promise<unknown> {
+async function listImages(transport: Transport, query: Call['query'] = {}): Promise<readonly object[]> {
+  const purpose = 'list images';
   for (let tries = 1; ; tries += 1) {
     try {
-      return await transport.json({ method: 'GET', path: '/images/json', query, purpose: 'list images' });
+      return listOf(await transport.json({ method: 'GET', path: '/images/json', query, purpose }), purpose);
     } catch (error) {
       if (!(error instanceof EngineError && error.status === 404) || tries === LIST_TRIES) throw error;
     }

@@ -1,4 +1,4 @@
-/** The engine's progress streams: JSON values, one a line. */
+/** The engine's progress streams: JSON objects, one a line. */
 import type { Readable } from 'node:stream';
 import { EngineError } from '../core/errors.js';
 
@@ -6,7 +6,7 @@ import { EngineError } from '../core/errors.js';
 const MAX_LINE = 16 * 1024 * 1024;
 
 /** Each line parsed; the caller vouches for the shape. Fails with the stream. */
-export async function* jsonLines(source: Readable): AsyncGenerator<unknown, void, undefined> {
+export async function* jsonLines(source: Readable): AsyncGenerator<object, void, undefined> {
   let pending: Buffer[] = [];
   let size = 0;
   for await (const piece of source) {
@@ -25,7 +25,7 @@ export async function* jsonLines(source: Readable): AsyncGenerator<unknown, void
   yield* parse(Buffer.concat(pending));
 }
 
-function* parse(line: Buffer): Generator<unknown, void, undefined> {
+function* parse(line: Buffer): Generator<object, void, undefined> {
   const text = line.toString().trim();
   if (text === '') return;
   let value: unknown;
@@ -34,5 +34,7 @@ function* parse(line: Buffer): Generator<unknown, void, undefined> {
   } catch (cause) {
     throw new EngineError('The engine sent progress that is not JSON', { cause });
   }
+  if (typeof value !== 'object' || value === null)
+    throw new EngineError('The engine sent progress that is no JSON object');
   yield value;
 }

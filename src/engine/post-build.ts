@@ -3,6 +3,8 @@ import type { Readable } from 'node:stream';
 import { EngineError, StepError, UsageError } from '../core/errors.js';
 import type { BuildRequest } from '../core/ports.js';
 import { ContextError } from '../tar/errors.js';
+import type { AtWork } from './at-work.js';
+import { brokenBuild, nonsense } from './explain.js';
 import { buildError } from './failure.js';
 import { jsonLines } from './json-lines.js';
 import type { Transport } from './transport.js';
@@ -14,6 +16,13 @@ export interface BuildPost {
   readonly headers: Readonly<Record<string, string>>;
   /** A tar of the context; absent: the body is empty. Destroyed in the end. */
   readonly body?: Readable;
+}
+
+export interface BuildListener {
+  /** Gets each JSON line of the answer; gives back the failure that a line tells. */
+  readonly onMessage: (message: unknown) => StepError | undefined;
+  /** The instruction at work, for the error where the engine is lost. */
+  readonly atWork: AtWork;
 }
 
 /** What both builders are told alike. Source: https://docs.docker.com/reference/api/engine/version/v1.51/#tag/Image */
@@ -30,14 +39,11 @@ export function buildQuery(request: BuildRequest): BuildQuery {
   };
 }
 
-/**
- * @param onMessage gets each JSON line of the answer; gives back the failure that a line tells
- * @throws StepError, EngineError, UsageError when the context cannot be read, or the signal's reason
- */
+/** @throws StepError, EngineError, UsageError when the context cannot be read, or the signal's reason */
 export async function postBuild(
   transport: Transport,
   post: BuildPost,
-  onMessage: (message: unknown) => StepError | undefined,
+  { onMessage, atWork }: BuildListener,
   signal: AbortSignal,
 ): Promise<void> {
   // Ends the request on every path: an answer can come before the tar is read, which would leave it half sent.
@@ -60,17 +66,34 @@ export async function postBuild(
       ...(body && { upload: body }),
     });
     let failure: StepError | undefined;
-    for await (const message of jsonLines(answer)) failure = onMessage(message) ?? failure;
+    let isWhole = false;
+    for await (const message of jsonLines(answer)) {
+      failure = onMessage(message) ?? failure;
+      isWhole ||= isLastWord(message);
+    }
     if (failure) throw failure;
+    if (!isWhole) throw nonsense(call.purpose, 'its answer ended before the build did');
   } catch (error) {
     signal.throwIfAborted();
     if (unreadable !== undefined) throw unusableContext(unreadable);
-    if (error instanceof EngineError && error.status !== undefined) throw refusedBuild(error);
-    throw error instanceof StepError ? error : transport.failure(error, call);
+    if (error instanceof EngineError && isUsersFault(error)) throw refusedBuild(error);
+    throw error instanceof StepError ? error : whileAtWork(transport.failure(error, call), atWork);
   } finally {
     over.abort();
     body?.destroy();
   }
+}
+
+/** What is cut off by something between the engine and us may look like a whole answer. */
+function isLastWord(message: unknown): boolean {
+  const { id, stream } = message as { readonly id?: unknown; readonly stream?: unknown };
+  if (id === 'moby.image.id') return true;
+  return typeof stream === 'string' && /^Successfully (?:built|tagged) /.test(stream);
+}
+
+function whileAtWork(error: unknown, { instruction }: AtWork): unknown {
+  if (!(error instanceof EngineError) || instruction === undefined) return error;
+  return brokenBuild(error, instruction);
 }
 
 /** The context's own errors are the user's to mend. */
@@ -80,6 +103,12 @@ export function unusableContext(error: Error): Error {
     cause: error,
     ...(error.hint !== undefined && { hint: error.hint }),
   });
+}
+
+/** Of what is wrong with a Dockerfile 20.10 says a part with status 500. */
+function isUsersFault({ status, message }: EngineError): boolean {
+  if (status === undefined) return false;
+  return status < 500 || /dockerfile|build target|build stage|instruction/i.test(message);
 }
 
 /** The engine refused to begin: mostly a Dockerfile that cannot be parsed. */

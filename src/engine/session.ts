@@ -20,6 +20,8 @@ export interface SessionService {
 
 export interface Session {
   readonly id: string;
+  /** Whether its connection has ended before it was closed. */
+  readonly isBroken: boolean;
   /** Ends it at once, in the middle of a transfer if need be. */
   close(): void;
 }
@@ -56,9 +58,17 @@ export async function openSession(
   // A broken session shows as the failure of the build that uses it.
   socket.on('error', () => undefined);
   server.createConnectionInjector(ServerCredentials.createInsecure()).injectConnection(socket);
+  let state: 'open' | 'broken' | 'closed' = 'open';
+  socket.once('close', () => {
+    if (state === 'open') state = 'broken';
+  });
   return {
     id,
+    get isBroken() {
+      return state === 'broken';
+    },
     close() {
+      state = 'closed';
       server.forceShutdown();
       socket.destroy();
     },

@@ -36,8 +36,10 @@ async function engine(errors: readonly string[], streams: readonly string[] = BA
     request.resume().on('end', () => {
       const error = left.shift();
       const last =
-        error === undefined ? { stream: ' ---> bbbbbbbbbbbb\n' } : { errorDetail: { message: error } };
-      const said = [...streams.map((stream) => ({ stream })), last];
+        error === undefined
+          ? [{ stream: ' ---> bbbbbbbbbbbb\n' }, { stream: 'Successfully built bbbbbbbbbbbb\n' }]
+          : [{ errorDetail: { message: error } }];
+      const said = [...streams.map((stream) => ({ stream })), ...last];
       answer.end(said.map((message) => `${JSON.stringify(message)}\n`).join(''));
     });
   });
