@@ -33,7 +33,7 @@ export async function runBuildCommand(
       tell({ level: 'info', message: `${signal}: stopping and cleaning up; a second one ends it at once` });
     },
     second: (signal) => {
-      tell({ level: 'warning', message: `${signal} again: ended at once${leftovers(session)}` });
+      tell({ level: 'warning', message: `a second signal, ${signal}: ended at once${leftovers(session)}` });
       reporter.close();
     },
   });
@@ -71,6 +71,7 @@ function leftovers(session: string | undefined): string {
   if (session === undefined) return '';
   return (
     `; containers ("docker ps -a --filter label=habitus.session=${session}") and ` +
-    `images ("docker images 127.0.0.1:1/habitus/${session}/*") may be left`
+    `images ("docker images 127.0.0.1:1/habitus/${session}/*") may be left; ` +
+    'what is left is collected by "habitus gc" and by the next build on this machine'
   );
 }

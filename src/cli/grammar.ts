@@ -35,8 +35,9 @@ Flags may be written with one dash or two, values after a space or "=": -d DIR, 
 Switches take a value only after "=": --rm=false.
 
 Progress goes to standard error; standard output is for results (--json, --print).
-Exit status: 0 when every step succeeded, 1 when one failed, 2 when the command line or
-a file is wrong, 3 when no engine answers, 130 or 143 when stopped by a signal.
+Exit status: 0 when every step succeeded, 1 when one failed or time was up, 2 when the
+command line or a file is wrong, 3 when no engine answers, 129, 130 or 143 when stopped
+by a signal.
 
 Other commands, each with a --help of its own:
   habitus squash IMAGE             make one layer of an image's layers
@@ -69,8 +70,8 @@ export const SQUASH: Grammar<typeof SQUASH_FLAGS> = {
 Without -t and --output the image's own name moves to the result. An image that loses
 its last name by that is removed, unless something uses it.
 Exit status: 0 when done, 1 when there is no room or the output breaks, 2 when the
-command line or the image is wrong, 3 when no engine answers, 130 or 143 when stopped by
-a signal. Unless it is 0, nothing has changed and nothing is left.
+command line or the image is wrong, 3 when no engine answers, 129, 130 or 143 when
+stopped by a signal. Unless it is 0, nothing has changed and nothing is left.
 
 Examples:
   habitus squash app                         one layer, still named app
@@ -92,7 +93,7 @@ export const CHECK_IMAGE: Grammar<typeof CHECK_FLAGS> = {
   notes: `${IMAGE_NOTE}
 
 Exit status: 0 when the image is sound, 1 when it is not, 2 when there is none, 3 when
-no engine answers, 130 or 143 when stopped by a signal.
+no engine answers, 129, 130 or 143 when stopped by a signal.
 
 Examples:
   habitus check-image app
@@ -112,8 +113,8 @@ export const PROVE: Grammar<typeof PROVE_FLAGS> = {
 
 Values are read from the environment or a file, and shown nowhere.
 Exit status: 0 when nothing was found, 1 when something was, 2 when the command line, a
-secret or the image is missing or wrong, 3 when no engine answers, 130 or 143 when
-stopped by a signal.
+secret or the image is missing or wrong, 3 when no engine answers, 129, 130 or 143
+when stopped by a signal.
 
 Examples:
   habitus prove app --secret env:NPM_TOKEN

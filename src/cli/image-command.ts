@@ -28,7 +28,7 @@ export async function runImageCommand<T>(
     },
     second: (signal) => {
       display.tell(
-        `${paint('warning', 'warning:')} ${signal} again: ended at once; an image without a name or a hidden file ` +
+        `${paint('warning', 'warning:')} a second signal, ${signal}: ended at once; an image without a name or a hidden file ` +
           'beside the output, ending in .tmp, may be left',
       );
     },

@@ -26,7 +26,11 @@ export async function main(argv: readonly string[], world: World = processWorld(
       appearance = chooseAppearance(line.display, world);
       stack = line.display.logLevel === 'debug';
     }
-    return await run(line, appearance, world);
+    const status = await run(line, appearance, world);
+    const lost = await world.flushed();
+    if (lost === undefined) return status;
+    const failed = fail(lost);
+    return status === EXIT.ok ? failed : status;
   } catch (error) {
     return fail(error);
   }

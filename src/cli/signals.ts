@@ -1,8 +1,15 @@
-/** SIGINT and SIGTERM: the first stops the build in an orderly way, the second ends the process at once. */
+/** SIGINT, SIGTERM and SIGHUP: the first stops the build in an orderly way, the second ends the process at once. */
 import { EXIT } from '../core/errors.js';
-import type { StopSignal, World } from './world.js';
+import { STOP_SIGNALS, type StopSignal, type World } from './world.js';
 
-const CODES = { SIGINT: EXIT.sigint, SIGTERM: EXIT.sigterm } as const satisfies Record<StopSignal, number>;
+const CODES = {
+  SIGINT: EXIT.sigint,
+  SIGTERM: EXIT.sigterm,
+  SIGHUP: EXIT.sighup,
+} as const satisfies Record<StopSignal, number>;
+
+/** Who runs a program in a terminal, as npm does, passes on a Ctrl-C that it got from there already. */
+const ECHO_MS = 100;
 
 /** The reason of an abort that a signal asked for. */
 export class Interrupted extends Error {
@@ -32,32 +39,35 @@ export interface SignalWatch extends Disposable {
 export function watchSignals(world: Pick<World, 'signals' | 'exit'>, handlers: SignalHandlers): SignalWatch {
   const controller = new AbortController();
   let interrupted: Interrupted | undefined;
+  let first: { readonly signal: StopSignal; readonly at: number } | undefined;
   const onSignal = (signal: StopSignal): void => {
-    if (interrupted !== undefined) {
-      handlers.second(signal);
-      world.exit(CODES[signal]);
+    if (first === undefined) {
+      first = { signal, at: performance.now() };
+      interrupted = new Interrupted(signal);
+      handlers.first(signal);
+      controller.abort(interrupted);
       return;
     }
-    interrupted = new Interrupted(signal);
-    handlers.first(signal);
-    controller.abort(interrupted);
+    // Nobody insists by SIGHUP: both the kernel and the shell send it when a terminal is lost, and systemd after SIGTERM.
+    if (signal === 'SIGHUP') return;
+    if (signal === first.signal && performance.now() - first.at < ECHO_MS) return;
+    handlers.second(signal);
+    world.exit(CODES[signal]);
   };
-  const onInterrupt = (): void => {
-    onSignal('SIGINT');
-  };
-  const onTerminate = (): void => {
-    onSignal('SIGTERM');
-  };
-  world.signals.on('SIGINT', onInterrupt);
-  world.signals.on('SIGTERM', onTerminate);
+  const listeners = STOP_SIGNALS.map((signal) => {
+    const listener = (): void => {
+      onSignal(signal);
+    };
+    return [signal, listener] as const;
+  });
+  for (const [signal, listener] of listeners) world.signals.on(signal, listener);
   return {
     signal: controller.signal,
     get interrupted() {
       return interrupted;
     },
     [Symbol.dispose]() {
-      world.signals.off('SIGINT', onInterrupt);
-      world.signals.off('SIGTERM', onTerminate);
+      for (const [signal, listener] of listeners) world.signals.off(signal, listener);
     },
   };
 }

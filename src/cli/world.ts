@@ -1,20 +1,24 @@
 /** What the program touches of its process; tests bring their own. */
 import type { Writable } from 'node:stream';
 import type { Build } from '../core/api.js';
-import { UsageError } from '../core/errors.js';
 import type { CheckImage, Prove, Squash } from '../core/image-api.js';
 import type { Output } from '../report/reporter.js';
+import { releaseLostTerminal, watchStreams, type OutputError } from './streams.js';
 
 /** Standard output or standard error. */
 export interface Stream extends Output {
   readonly isTTY?: boolean | undefined;
 }
 
-export type StopSignal = 'SIGINT' | 'SIGTERM';
+/** `SIGHUP` tells of a lost terminal. */
+export const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+export type StopSignal = (typeof STOP_SIGNALS)[number];
 
 export interface World {
   readonly stdout: Stream;
   readonly stderr: Stream;
+  /** Resolves when standard output has taken all that was written: with the error, where it could not. */
+  flushed(): Promise<OutputError | undefined>;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly signals: {
     on(signal: StopSignal, listener: () => void): unknown;
@@ -39,15 +43,11 @@ export interface Library {
 }
 
 export function processWorld(): World {
-  // A reader that went away (`habitus 2>&1 | head`) must not end a build half-way.
-  process.stderr.on('error', () => undefined);
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') return;
-    throw new UsageError(`standard output cannot be written: ${error.message}`, { cause: error });
-  });
+  process.on('exit', releaseLostTerminal);
   return {
     stdout: process.stdout,
     stderr: process.stderr,
+    flushed: watchStreams(process.stdout, process.stderr),
     env: process.env,
     signals: process,
     // Rejections that nobody handles arrive here too.

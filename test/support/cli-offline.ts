@@ -26,6 +26,7 @@ export async function runOffline(
     signals: new EventEmitter(),
     onCrash: () => undefined,
     exit: () => undefined,
+    flushed: () => Promise.resolve(undefined),
     openStdout: () => new PassThrough(),
     loadLibrary: () => Promise.resolve(library),
     ...more,

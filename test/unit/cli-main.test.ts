@@ -3,12 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { main } from '../../src/cli/main.js';
 import type { StopSignal, World } from '../../src/cli/world.js';
 import { ConfigError } from '../../src/config/diagnostic.js';
 import type { Build, BuildOptions, BuildResult } from '../../src/core/api.js';
-import { EngineError } from '../../src/core/errors.js';
+import { OutputError } from '../../src/cli/streams.js';
+import { EngineError, TimeoutError } from '../../src/core/errors.js';
 import { EventEmitter } from 'node:events';
 
 const ID = 'sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08';
@@ -55,6 +56,7 @@ function fakeWorld(build: Build, env: Record<string, string> = {}) {
     signals,
     onCrash: (listener) => crashes.push(listener),
     exit: (code) => exits.push(code),
+    flushed: () => Promise.resolve(undefined),
     openStdout: () => new PassThrough(),
     loadLibrary: () => Promise.resolve({ build, squash: unasked, checkImage: unasked, prove: unasked }),
   };
@@ -96,7 +98,11 @@ function stoppable() {
       steps: [{ label: 'api', dependsOn: [] }],
     });
     begun.open();
-    await new Promise((resolve) => signal?.addEventListener('abort', resolve));
+    if (signal?.aborted === false) {
+      await new Promise((resolve) => {
+        signal.addEventListener('abort', resolve);
+      });
+    }
     await cleaned.opened;
     return { ...RESULT, status: 'cancelled', steps: [] };
   };
@@ -108,6 +114,7 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'habitus-cli-'));
 });
 afterEach(async () => {
+  vi.useRealTimers();
   await rm(folder, { recursive: true });
 });
 
@@ -246,10 +253,47 @@ describe('errors', () => {
   });
 });
 
+describe('time that was up before the first step', () => {
+  const late = new TimeoutError('the build took longer than 1s', { hint: 'Give it more time.' });
+
+  test('is an error with status 1', async () => {
+    const { world, err, out } = fakeWorld(rejects(late));
+    expect(await main(['--timeout', '1s', '--json'], world)).toBe(1);
+    expect([err(), out()]).toEqual(['error: the build took longer than 1s\n  → Give it more time.\n', '']);
+  });
+
+  test('is a JSON line with --progress json', async () => {
+    const { world, err } = fakeWorld(rejects(late));
+    expect(await main(['--timeout', '1s', '--progress', 'json'], world)).toBe(1);
+    expect(JSON.parse(err())).toMatchObject({ type: 'error', exitCode: 1 });
+  });
+});
+
+describe('a result that cannot be written', () => {
+  const lost = { flushed: () => Promise.resolve(new OutputError('standard output cannot be written: ENOSPC')) };
+
+  test('is an error with status 1', async () => {
+    const { world, err } = fakeWorld(succeeds);
+    expect(await main(['--json'], { ...world, ...lost })).toBe(1);
+    expect(err()).toBe(`${SUMMARY}error: standard output cannot be written: ENOSPC\n`);
+  });
+
+  test('leaves the status of a build that was stopped as it is', async () => {
+    const { build, begun, cleaned } = stoppable();
+    const { world, send } = fakeWorld(build);
+    const running = main(['--json'], { ...world, ...lost });
+    await begun.opened;
+    send('SIGTERM');
+    cleaned.open();
+    expect(await running).toBe(143);
+  });
+});
+
 describe('signals', () => {
   test.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
+    ['SIGHUP', 129],
   ] as const)('the first %s stops the build in order and exits with %d', async (signal, code) => {
     const { build, begun, cleaned } = stoppable();
     const { world, send, err, exits, signals } = fakeWorld(build);
@@ -260,7 +304,7 @@ describe('signals', () => {
     cleaned.open();
     expect(await running).toBe(code);
     expect(exits).toEqual([]);
-    expect(signals.listenerCount('SIGINT') + signals.listenerCount('SIGTERM')).toBe(0);
+    expect(signals.eventNames()).toEqual([]);
   });
 
   test('the second signal ends the process at once and says what may be left', async () => {
@@ -272,12 +316,51 @@ describe('signals', () => {
     send('SIGTERM');
     expect(exits).toEqual([143]);
     expect(err()).toContain(
-      'warning: SIGTERM again: ended at once; ' +
+      'warning: a second signal, SIGTERM: ended at once; ' +
         'containers ("docker ps -a --filter label=habitus.session=1k3m9q2abcde") and ' +
-        'images ("docker images 127.0.0.1:1/habitus/1k3m9q2abcde/*") may be left\n',
+        'images ("docker images 127.0.0.1:1/habitus/1k3m9q2abcde/*") may be left; ' +
+        'what is left is collected by "habitus gc" and by the next build on this machine\n',
     );
     cleaned.open();
     await running;
+  });
+
+  test.each([
+    { name: 'SIGTERM after SIGHUP', sent: ['SIGHUP', 'SIGTERM'], exited: [143] },
+    { name: 'SIGHUP, which comes twice by itself,', sent: ['SIGHUP', 'SIGHUP'], exited: [] },
+    { name: 'SIGHUP, which systemd sends after SIGTERM,', sent: ['SIGTERM', 'SIGHUP'], exited: [] },
+    { name: 'the echo of a SIGINT', sent: ['SIGINT', 99, 'SIGINT'], exited: [] },
+    { name: 'a second SIGINT', sent: ['SIGINT', 100, 'SIGINT'], exited: [130] },
+  ] as const)('$name ends the process at once: $exited', async ({ sent, exited }) => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const { build, begun, cleaned } = stoppable();
+    const { world, send, exits } = fakeWorld(build);
+    const running = main([], world);
+    await begun.opened;
+    for (const one of sent) {
+      if (typeof one === 'number') vi.advanceTimersByTime(one);
+      else send(one);
+    }
+    expect(exits).toEqual(exited);
+    cleaned.open();
+    await running;
+  });
+
+  test('the first one still stops a build whose time is up, the second one ends it', async () => {
+    const { build, begun, cleaned } = stoppable();
+    const { world, send, exits, err } = fakeWorld(async (options) => {
+      await build({ ...options, signal: AbortSignal.abort() });
+      return { ...RESULT, status: 'failed', reason: 'the build took longer than 1s', steps: [] };
+    });
+    const running = main(['--timeout', '1s'], world);
+    await begun.opened;
+    send('SIGINT');
+    expect(exits).toEqual([]);
+    send('SIGTERM');
+    expect(exits).toEqual([143]);
+    cleaned.open();
+    expect(await running).toBe(130);
+    expect(err()).toContain('  It was stopped: the build took longer than 1s.\n');
   });
 
   test('the reason of the abort names the signal, and a rejection with it is no bug', async () => {

@@ -51,6 +51,7 @@ async function run(args: readonly string[], more: Partial<Library>) {
     signals: new EventEmitter(),
     onCrash: () => undefined,
     exit: () => undefined,
+    flushed: () => Promise.resolve(undefined),
     openStdout: () => new PassThrough(),
     loadLibrary: () =>
       Promise.resolve({ build: unasked, squash: unasked, checkImage: unasked, prove: unasked, ...more }),
