@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { fakeLibrary } from '../support/fake-library.js';
 import { main } from '../../src/cli/main.js';
 import type { StopSignal, World } from '../../src/cli/world.js';
 import { ConfigError } from '../../src/config/diagnostic.js';
@@ -58,7 +59,7 @@ function fakeWorld(build: Build, env: Record<string, string> = {}) {
     exit: (code) => exits.push(code),
     flushed: () => Promise.resolve(undefined),
     openStdout: () => new PassThrough(),
-    loadLibrary: () => Promise.resolve({ build, squash: unasked, checkImage: unasked, prove: unasked }),
+    loadLibrary: () => Promise.resolve(fakeLibrary({ build })),
   };
   return {
     world,
@@ -72,8 +73,6 @@ function fakeWorld(build: Build, env: Record<string, string> = {}) {
     err: () => err.join(''),
   };
 }
-
-const unasked = () => Promise.reject(new Error('another command was asked for'));
 
 const succeeds: Build = () => Promise.resolve(RESULT);
 const rejects =
@@ -270,7 +269,9 @@ describe('time that was up before the first step', () => {
 });
 
 describe('a result that cannot be written', () => {
-  const lost = { flushed: () => Promise.resolve(new OutputError('standard output cannot be written: ENOSPC')) };
+  const lost = {
+    flushed: () => Promise.resolve(new OutputError('standard output cannot be written: ENOSPC')),
+  };
 
   test('is an error with status 1', async () => {
     const { world, err } = fakeWorld(succeeds);
