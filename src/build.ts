@@ -80,7 +80,7 @@ async function buildPlan(
   const onPassword = (password: string): void => {
     secrets.redactor.add([password]);
   };
-  const engine = await connect({ ...options.engine, env: process.env, onPassword }, signal);
+  const engine = await connect({ ...options.engine, env: process.env, onPassword, onNotice: warn }, signal);
   const network = options.network ?? 'default';
   const folder = userFolder(process.env);
   try {
