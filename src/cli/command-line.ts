@@ -4,9 +4,17 @@ import { UsageError } from '../core/errors.js';
 import type { ReporterKind } from '../report/reporter.js';
 import type { FlagValues } from './flags.js';
 import { given } from './given.js';
-import { BUILD, SUBCOMMANDS, type Subcommand } from './grammar.js';
+import {
+  BUILD,
+  IMAGE_COMMANDS,
+  SESSION_COMMANDS,
+  type ImageCommand,
+  type SessionCommand,
+  type Subcommand,
+} from './grammar.js';
 import { readImageCommandLine, type ImageCommandLine } from './image-command-line.js';
 import { readWords } from './program.js';
+import { readSessionCommandLine, type SessionCommandLine } from './session-command-line.js';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -15,6 +23,7 @@ export type CommandLine =
   | { readonly command: 'help'; readonly of: 'build' | Subcommand }
   | { readonly command: 'version' }
   | ImageCommandLine
+  | SessionCommandLine
   | { readonly command: 'print'; readonly options: BuildOptions; readonly display: Display }
   | { readonly command: 'build'; readonly options: BuildOptions; readonly display: Display };
 
@@ -38,7 +47,8 @@ export interface Notice {
 /** @throws {UsageError} */
 export function readCommandLine(argv: readonly string[]): CommandLine {
   const [first = '', ...rest] = argv;
-  if (isSubcommand(first)) return readImageCommandLine(first, rest);
+  if (isImageCommand(first)) return readImageCommandLine(first, rest);
+  if (isSessionCommand(first)) return readSessionCommandLine(first, rest);
   const { flags } = readWords(BUILD, argv);
   if (flags.help === true) return { command: 'help', of: 'build' };
   if (flags.version === true) return { command: 'version' };
@@ -58,8 +68,12 @@ export function readCommandLine(argv: readonly string[]): CommandLine {
   };
 }
 
-function isSubcommand(word: string): word is Subcommand {
-  return Object.hasOwn(SUBCOMMANDS, word);
+function isImageCommand(word: string): word is ImageCommand {
+  return Object.hasOwn(IMAGE_COMMANDS, word);
+}
+
+function isSessionCommand(word: string): word is SessionCommand {
+  return Object.hasOwn(SESSION_COMMANDS, word);
 }
 
 const LEVELS = {

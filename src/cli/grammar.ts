@@ -2,6 +2,7 @@
 import type { Flag, Group } from './flag.js';
 import { FLAGS, GROUPS } from './flags.js';
 import { CHECK_FLAGS, PROVE_FLAGS, SQUASH_FLAGS } from './image-flags.js';
+import { GC_FLAGS, SESSIONS_FLAGS } from './session-flags.js';
 
 export type Flags = Readonly<Record<string, Flag<unknown>>>;
 
@@ -43,6 +44,8 @@ Other commands, each with a --help of its own:
   habitus squash IMAGE             make one layer of an image's layers
   habitus check-image IMAGE        compute every digest and size of an image anew
   habitus prove IMAGE              search an image for secrets
+  habitus sessions                 list what builds hold on the engine
+  habitus gc                       remove what dead builds have left there
 
 Examples:
   habitus                          build everything in the current directory
@@ -123,6 +126,49 @@ Examples:
 `,
 };
 
+export const SESSIONS: Grammar<typeof SESSIONS_FLAGS> = {
+  name: 'habitus sessions',
+  usage: '[flags]',
+  description:
+    'Lists the sessions that hold something on the engine, each one build, and whether it is running.',
+  groups: GROUPS,
+  flags: SESSIONS_FLAGS,
+  notes: `
+State: running, dead, or unknown for a build of another host or container, whose process
+cannot be seen from here.
+Exit status: 0, 2 when the command line is wrong, 3 when no engine answers, 129, 130 or
+143 when stopped by a signal.
+
+Examples:
+  habitus sessions
+  habitus sessions --json
+`,
+};
+
+export const GC: Grammar<typeof GC_FLAGS> = {
+  name: 'habitus gc',
+  usage: '[--older-than DURATION] [--dry-run]',
+  description:
+    'Removes what dead builds have left on the engine, and ends what they had begun: names that were being given are all given, or none.',
+  groups: { ...GROUPS, build: 'What to collect:' },
+  flags: GC_FLAGS,
+  notes: `
+A build that runs is left alone. A build of this host is dead when its process is; one of
+another host or container when it began long ago.
+Every build does this by itself for dead ones of its own host.
+Exit status: 0 when done, 1 when something could not be removed, 2 when the command line
+is wrong, 3 when no engine answers, 129, 130 or 143 when stopped by a signal.
+
+Examples:
+  habitus gc --dry-run
+  habitus gc --older-than 2h
+`,
+};
+
 /** By the first word of the command line; without one of these it is a build. */
-export const SUBCOMMANDS = { squash: SQUASH, 'check-image': CHECK_IMAGE, prove: PROVE } as const;
+export const IMAGE_COMMANDS = { squash: SQUASH, 'check-image': CHECK_IMAGE, prove: PROVE } as const;
+export const SESSION_COMMANDS = { sessions: SESSIONS, gc: GC } as const;
+export const SUBCOMMANDS = { ...IMAGE_COMMANDS, ...SESSION_COMMANDS } as const;
+export type ImageCommand = keyof typeof IMAGE_COMMANDS;
+export type SessionCommand = keyof typeof SESSION_COMMANDS;
 export type Subcommand = keyof typeof SUBCOMMANDS;

@@ -3,7 +3,7 @@ import type { CheckImageOptions, ProveOptions, SquashOptions } from '../core/ima
 import { UsageError } from '../core/errors.js';
 import type { CommandLine, Display } from './command-line.js';
 import { given } from './given.js';
-import { CHECK_IMAGE, PROVE, SQUASH, type Grammar, type Subcommand, type ValuesOf } from './grammar.js';
+import { CHECK_IMAGE, PROVE, SQUASH, type Grammar, type ImageCommand, type ValuesOf } from './grammar.js';
 import type { CHECK_FLAGS } from './image-flags.js';
 import { readWords } from './program.js';
 
@@ -15,7 +15,7 @@ export type ImageCommandLine =
 export type ImageDisplay = Pick<Display, 'progress' | 'pretty' | 'json' | 'logLevel'>;
 
 /** @param argv what follows the command @throws {UsageError} */
-export function readImageCommandLine(command: Subcommand, argv: readonly string[]): CommandLine {
+export function readImageCommandLine(command: ImageCommand, argv: readonly string[]): CommandLine {
   switch (command) {
     case 'squash': {
       const { flags, operand } = readWords(SQUASH, argv);

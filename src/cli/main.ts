@@ -64,5 +64,10 @@ async function run(line: CommandLine, appearance: Appearance, world: World): Pro
       const { runProveCommand } = await import('./prove.js');
       return await runProveCommand(line, appearance, world);
     }
+    case 'sessions':
+    case 'gc': {
+      const { runSessionCommand } = await import('./sessions.js');
+      return await runSessionCommand(line, appearance, world);
+    }
   }
 }

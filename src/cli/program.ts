@@ -4,7 +4,7 @@ import { nearest } from '../config/suggest.js';
 import { UsageError } from '../core/errors.js';
 import type { Flag } from './flag.js';
 import { normalizeGoFlags, type KnownFlag } from './go-flags.js';
-import { BUILD, SUBCOMMANDS, type Flags, type Grammar, type ValuesOf } from './grammar.js';
+import { BUILD, SUBCOMMANDS, type Subcommand, type Flags, type Grammar, type ValuesOf } from './grammar.js';
 
 const HELP_WIDTH = 88;
 
@@ -87,20 +87,29 @@ function unknownFlag(grammar: Grammar, word: string): UsageError {
   });
 }
 
+function isSubcommand(word: string): word is Subcommand {
+  return Object.hasOwn(SUBCOMMANDS, word);
+}
+
 function strayArgument(grammar: Grammar, word: string): UsageError {
   if (grammar.operand !== undefined)
     return new UsageError(`unexpected argument ${JSON.stringify(word)}: one ${grammar.operand} at a time`, {
       hint: `Usage: ${grammar.name} ${grammar.usage}`,
     });
   const message = `unexpected argument ${JSON.stringify(word)}: everything is said with flags`;
+  if (grammar.name !== BUILD.name)
+    return new UsageError(message, { hint: `Usage: ${grammar.name} ${grammar.usage}` });
   if (/^(?:true|false|t|f|0|1)$/i.test(word)) {
     return new UsageError(message, { hint: `Join a switch and its value with "=", such as --rm=${word}.` });
   }
-  const command = word in SUBCOMMANDS ? word : nearest(word, Object.keys(SUBCOMMANDS));
-  if (command !== undefined)
+  const command = isSubcommand(word) ? word : nearest(word, Object.keys(SUBCOMMANDS));
+  if (command !== undefined && isSubcommand(command)) {
+    const { name, operand } = SUBCOMMANDS[command];
+    const line = operand === undefined ? name : `${name} ${operand}`;
     return new UsageError(`unexpected argument ${JSON.stringify(word)}`, {
-      hint: `Did you mean "habitus ${command} IMAGE"? The command comes first, flags after it.`,
+      hint: `Did you mean "${line}"? The command comes first, flags after it.`,
     });
+  }
   return new UsageError(message, {
     hint: `Use "-d ${word}" for a work directory, "--step ${word}" for one step of the build file.`,
   });

@@ -2,6 +2,7 @@
 import type { Writable } from 'node:stream';
 import type { Build } from '../core/api.js';
 import type { CheckImage, Prove, Squash } from '../core/image-api.js';
+import type { CollectGarbage, ListSessions } from '../core/session-api.js';
 import type { Output } from '../report/reporter.js';
 import { releaseLostTerminal, watchStreams, type OutputError } from './streams.js';
 
@@ -40,6 +41,8 @@ export interface Library {
   readonly squash: Squash;
   readonly checkImage: CheckImage;
   readonly prove: Prove;
+  readonly listSessions: ListSessions;
+  readonly collectGarbage: CollectGarbage;
 }
 
 export function processWorld(): World {

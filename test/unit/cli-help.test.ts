@@ -90,6 +90,8 @@ const HELP = [
   "  habitus squash IMAGE             make one layer of an image's layers",
   '  habitus check-image IMAGE        compute every digest and size of an image anew',
   '  habitus prove IMAGE              search an image for secrets',
+  '  habitus sessions                 list what builds hold on the engine',
+  '  habitus gc                       remove what dead builds have left there',
   '',
   'Examples:',
   '  habitus                          build everything in the current directory',

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { fakeLibrary } from '../support/fake-library.js';
 import { readCommandLine } from '../../src/cli/command-line.js';
 import { main } from '../../src/cli/main.js';
 import { describeProof } from '../../src/cli/prove.js';
@@ -39,8 +40,6 @@ const FOUND: ProveResult = {
   limits: ['big.zst: Node cannot open zstd here'],
 };
 
-const unasked = () => Promise.reject(new Error('another command was asked for'));
-
 async function run(args: readonly string[], more: Partial<Library>) {
   const out: string[] = [];
   const err: string[] = [];
@@ -53,8 +52,7 @@ async function run(args: readonly string[], more: Partial<Library>) {
     exit: () => undefined,
     flushed: () => Promise.resolve(undefined),
     openStdout: () => new PassThrough(),
-    loadLibrary: () =>
-      Promise.resolve({ build: unasked, squash: unasked, checkImage: unasked, prove: unasked, ...more }),
+    loadLibrary: () => Promise.resolve(fakeLibrary(more)),
   });
   return { code, out: out.join(''), err: err.join('') };
 }

@@ -1,0 +1,265 @@
+/** What dead sessions have left: found by marks and journals, removed, and their promotions ended. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { EngineError } from '../../src/core/errors.js';
+import type { BuildEvent } from '../../src/core/events.js';
+import { collectDead } from '../../src/core/collect-dead.js';
+import { Journal } from '../../src/core/journal.js';
+import { collect, listHoldings } from '../../src/core/leftovers.js';
+import { newSessionId, sessionName, siblingName } from '../../src/core/marks.js';
+import { thisProcess, type Owner } from '../../src/core/owner.js';
+import { promote } from '../../src/core/promote.js';
+import { Session } from '../../src/core/session.js';
+import type { UserFolder } from '../../src/core/user-folder.js';
+import { DEAD, ELSEWHERE, labelsOf } from '../support/dead-owner.js';
+import { FakeEngine } from '../support/fake-engine.js';
+import { NEVER } from '../support/tar.js';
+
+let folder: UserFolder & { readonly path: string };
+let engine: FakeEngine;
+beforeEach(async () => {
+  folder = { state: 'on', path: await mkdtemp(join(tmpdir(), 'habitus-leftovers-')) };
+  engine = new FakeEngine();
+});
+afterEach(() => rm(folder.path, { recursive: true }));
+
+async function image(name: string): Promise<string> {
+  return engine.build(
+    {
+      builder: 'buildkit',
+      context: { async *entries() {}, open: () => expect.fail('there is nothing to open') },
+      contextKey: '',
+      dockerfile: Buffer.from(`FROM busybox:latest\nLABEL made=${name}\n`),
+      tag: name,
+      args: {},
+      noCache: false,
+      network: 'default',
+      limits: {},
+      removeContainers: true,
+      secrets: new Map(),
+      ssh: [],
+    },
+    () => undefined,
+    NEVER,
+  );
+}
+
+/** What a session of this owner leaves: a container, two names of one image. */
+async function leave(owner: Owner): Promise<string> {
+  const session = newSessionId();
+  const name = sessionName(session, 'app', 0, owner);
+  const imageId = await image(name);
+  await engine.tagImage(imageId, siblingName(name, 'cleaned'));
+  const labels = labelsOf(session, owner);
+  await engine.createContainer({ image: name, command: [], network: 'none', limits: {}, labels }, NEVER);
+  return session;
+}
+
+/** A lock that a dead one has left, who was to give these names. */
+async function leaveLock(
+  changes: readonly { name: string; imageId: string; previous?: string }[],
+  owner: Owner = DEAD,
+): Promise<string> {
+  const session = newSessionId();
+  const labels = { ...labelsOf(session, owner), 'habitus.promotion': JSON.stringify(changes) };
+  const request = { image: 'busybox:latest', command: [], network: 'none', limits: {}, labels };
+  await engine.createContainer({ ...request, name: 'habitus-promotion' }, NEVER);
+  return session;
+}
+
+const idOf = async (name: string): Promise<string | undefined> => (await engine.describeImage(name))?.id;
+const told = async (): Promise<string[]> => {
+  const events: BuildEvent[] = [];
+  await collectDead(engine, folder, (event) => void events.push(event), NEVER);
+  return events.flatMap((event) => (event.type === 'notice' ? `${event.level}: ${event.message}` : []));
+};
+
+describe('the sessions on an engine', () => {
+  it('are told with what they hold and whether they live', async () => {
+    const dead = await leave(DEAD);
+    const living = await leave(thisProcess());
+    const far = await leave(ELSEWHERE);
+    const old = '0000000000ab';
+    await image(`127.0.0.1:1/habitus/${old}/1-app:latest`);
+    const found = await listHoldings(engine, folder);
+    expect(found.map(({ session, life }) => [session, life])).toEqual(
+      [
+        [dead, 'dead'],
+        [living, 'running'],
+        [far, 'unknown'],
+        [old, 'unknown'],
+      ].sort(),
+    );
+    expect(found.find(({ session }) => session === dead)).toMatchObject({
+      owner: DEAD,
+      containers: [expect.any(String)],
+      names: [
+        { name: expect.stringMatching(/:o1\./) as string },
+        { name: expect.stringMatching(/-cleaned$/) as string },
+      ],
+    });
+  });
+
+  it('are known by their journals where they have no marks', async () => {
+    const imageId = await image('nobody:latest');
+    const journal = new Journal(folder, '1jzk6cq3v0ab', engine.info.id);
+    journal.note({ kind: 'image', id: imageId });
+    expect(await listHoldings(engine, folder)).toMatchObject([
+      { session: '1jzk6cq3v0ab', life: 'running', names: [], unmarked: [{ kind: 'image', id: imageId }] },
+    ]);
+  });
+});
+
+describe('collecting', () => {
+  it('removes all of the dead and nothing of the living', async () => {
+    const dead = await leave(DEAD);
+    const living = await leave(thisProcess());
+    const far = await leave(ELSEWHERE);
+    expect(await told()).toEqual([
+      `info: removed what session ${dead} left when it died: 1 container, 2 images`,
+    ]);
+    expect((await listHoldings(engine, folder)).map(({ session }) => session)).toEqual([living, far].sort());
+    expect(await told()).toEqual([]);
+  });
+
+  it('removes an image that a journal tells of only where it has no name', async () => {
+    const named = await image('kept:latest');
+    const nameless = await image('soon:latest');
+    engine.images.get(nameless)?.names.clear();
+    const unmarked = [named, nameless].map((id) => ({ kind: 'image', id }) as const);
+    expect(await collect(engine, folder, { session: '1jzk6cq3v0ab', unmarked }, NEVER)).toMatchObject({
+      containers: 0,
+      images: 1,
+      problems: [],
+    });
+    expect(engine.images.has(named)).toBe(true);
+    expect(engine.images.has(nameless)).toBe(false);
+  });
+
+  it('keeps the journal where something could not be removed', async () => {
+    const journal = new Journal(folder, '1jzk6cq3v0ab', engine.info.id);
+    const id = 'b'.repeat(12);
+    journal.note({ kind: 'container', id });
+    const [holding] = await listHoldings(engine, folder);
+    if (holding === undefined) throw new Error('there is no journal');
+    let isStuck = true;
+    engine.removeContainer = () =>
+      isStuck ? Promise.reject(new EngineError('it is stuck')) : Promise.resolve();
+    expect(await collect(engine, folder, holding, NEVER)).toMatchObject({
+      containers: 0,
+      problems: [`container ${id} is left: it is stuck`],
+    });
+    expect(await listHoldings(engine, folder)).toHaveLength(1);
+    isStuck = false;
+    await collect(engine, folder, holding, NEVER);
+    expect(await listHoldings(engine, folder)).toEqual([]);
+  });
+
+  it('never stops a build, whatever the engine says', async () => {
+    engine.listContainers = () => Promise.reject(new EngineError('The engine could not list containers'));
+    expect(await told()).toEqual([
+      'warning: what dead sessions have left was not removed: The engine could not list containers',
+    ]);
+  });
+});
+
+describe('a promotion that a dead one has begun', () => {
+  it('is finished where its images are still there, and the earlier ones are removed', async () => {
+    const earlier = await image('a:latest');
+    const [a, b] = [await image('new-a:latest'), await image('new-b:latest')];
+    const session = await leaveLock([
+      { name: 'a:latest', imageId: a, previous: earlier },
+      { name: 'b:latest', imageId: b },
+    ]);
+    await engine.tagImage(a, 'a:latest');
+    expect(await told()).toContain(
+      `warning: session ${session} died while it gave names, which are all given now: a:latest, b:latest`,
+    );
+    expect([await idOf('a:latest'), await idOf('b:latest')]).toEqual([a, b]);
+    expect(engine.images.has(earlier)).toBe(false);
+    expect(engine.containers.size).toBe(0);
+  });
+
+  it('is undone where one of its images is gone', async () => {
+    const earlier = await image('a:latest');
+    const [a, c] = [await image('new-a:latest'), await image('new-c:latest')];
+    const session = await leaveLock([
+      { name: 'a:latest', imageId: a, previous: earlier },
+      { name: 'b:latest', imageId: 'sha256:gone' },
+      { name: 'c:latest', imageId: c },
+    ]);
+    // Held by a container, as engines hold it.
+    await engine.tagImage(earlier, 'held:latest');
+    await engine.tagImage(a, 'a:latest');
+    await engine.tagImage(c, 'c:latest');
+    expect(await told()).toContain(
+      `warning: session ${session} died while it gave names, which are what they were before: a:latest, c:latest`,
+    );
+    expect(await Promise.all(['a:latest', 'b:latest', 'c:latest'].map(idOf))).toEqual([
+      earlier,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it('leaves a name alone that somebody else has given since', async () => {
+    const [a, b, theirs] = [
+      await image('new-a:latest'),
+      await image('new-b:latest'),
+      await image('a:latest'),
+    ];
+    await leaveLock([
+      { name: 'a:latest', imageId: a, previous: 'sha256:earlier' },
+      { name: 'b:latest', imageId: b },
+    ]);
+    await told();
+    expect([await idOf('a:latest'), await idOf('b:latest')]).toEqual([theirs, b]);
+  });
+
+  it('is nothing to end where no image of it is left', async () => {
+    await leaveLock([{ name: 'a:latest', imageId: 'sha256:gone' }]);
+    expect(await told()).toEqual([]);
+    expect(engine.containers.size).toBe(0);
+  });
+
+  it('does not keep others from giving names', async () => {
+    const [a, b, mine] = [
+      await image('new-a:latest'),
+      await image('new-b:latest'),
+      await image('mine:latest'),
+    ];
+    await leaveLock([
+      { name: 'a:latest', imageId: a },
+      { name: 'b:latest', imageId: b },
+    ]);
+    const recovered: string[] = [];
+    const names = ['a:latest', 'c:latest'].map((name) => ({ name, imageId: mine }));
+    const removal = { force: false, noPrune: false };
+    const session = new Session(engine, ['a']);
+    const onRecovery = ({ how }: { how: string }): void => void recovered.push(how);
+    expect(await promote(engine, session, names, removal, onRecovery, NEVER)).toEqual([]);
+    expect(recovered).toEqual(['finished']);
+    expect(await Promise.all(['a:latest', 'b:latest', 'c:latest'].map(idOf))).toEqual([mine, b, mine]);
+    expect(engine.containers.size).toBe(0);
+  });
+
+  it('is left to its owner while that lives', async () => {
+    await leaveLock([{ name: 'a:latest', imageId: await image('new-a:latest') }], thisProcess());
+    expect(await told()).toEqual([]);
+    expect(await idOf('a:latest')).toBeUndefined();
+    expect(engine.containers.size).toBe(1);
+  });
+
+  it('is ended after one who died ending it', async () => {
+    const a = await image('new-a:latest');
+    await leaveLock([{ name: 'a:latest', imageId: a }]);
+    const labels = labelsOf(newSessionId(), DEAD);
+    const request = { image: 'busybox:latest', command: [], network: 'none', limits: {}, labels };
+    await engine.createContainer({ ...request, name: 'habitus-recovery' }, NEVER);
+    await told();
+    expect(await idOf('a:latest')).toBe(a);
+    expect(engine.containers.size).toBe(0);
+  });
+});
