@@ -51,13 +51,16 @@ export async function runShell(
   };
   let hangUp: NodeJS.Timeout | undefined;
   child.once('exit', () => {
-    hangUp = setTimeout(() => {
-      // After one more look at the pipes, which holds all that the command itself has written.
-      setImmediate(() => {
-        child.stdout?.destroy();
-        child.stderr?.destroy();
-      });
-    }, LAST_WORDS_MS);
+    hangUp = setTimeout(
+      () => {
+        // After one more look at the pipes, which holds all that the command itself has written.
+        setImmediate(() => {
+          child.stdout?.destroy();
+          child.stderr?.destroy();
+        });
+      },
+      signal.aborted ? 0 : LAST_WORDS_MS,
+    );
   });
   signal.addEventListener('abort', stop, { once: true });
   try {

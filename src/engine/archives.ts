@@ -8,6 +8,7 @@ import { registryOf, splitName } from './images.js';
 import { jsonLines } from './json-lines.js';
 import { TarEndCheck } from './tar-end.js';
 import type { Transport } from './transport.js';
+import { unlessAborted } from './unless-aborted.js';
 
 export class EngineArchives implements ImageArchives {
   readonly #transport: Transport;
@@ -20,7 +21,7 @@ export class EngineArchives implements ImageArchives {
 
   async pullImage(reference: string, signal: AbortSignal): Promise<void> {
     const { repository, tag } = splitName(reference);
-    const auth = await this.#auth.registryAuthHeader(registryOf(repository));
+    const auth = await unlessAborted(this.#auth.registryAuthHeader(registryOf(repository)), signal);
     const purpose = `pull ${reference}`;
     const answer = await this.#transport.stream({
       method: 'POST',

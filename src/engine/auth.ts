@@ -21,6 +21,7 @@ export class RegistryAuth {
   readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #asked = new Map<string, Promise<Credentials | undefined>>();
   readonly #onPassword: (password: string) => void;
+  readonly #over = new AbortController();
   #config: Promise<AuthConfig> | undefined;
 
   /** @param onPassword told of each password before anybody gets it */
@@ -30,6 +31,11 @@ export class RegistryAuth {
   ) {
     this.#env = env;
     this.#onPassword = onPassword;
+  }
+
+  /** Ends the helpers that still work: nobody waits for them any more. */
+  close(): void {
+    this.#over.abort();
   }
 
   /** Credentials for a host as BuildKit names it, e.g. `registry-1.docker.io` or `localhost:5000`. */
@@ -82,7 +88,7 @@ export class RegistryAuth {
   async #find(config: AuthConfig, key: string): Promise<Credentials | undefined> {
     const helper = config.helpers.get(key) ?? config.store;
     if (helper !== undefined) {
-      const stored = await askHelper(helper, 'get', key, this.#env);
+      const stored = await askHelper(helper, 'get', key, this.#env, this.#over.signal);
       const credentials = stored === undefined ? undefined : helperCredentials(stored);
       if (credentials !== undefined) return credentials;
     }
@@ -93,7 +99,7 @@ export class RegistryAuth {
   /** Registries that the default store knows. */
   async #stored(config: AuthConfig): Promise<readonly string[]> {
     if (config.store === undefined) return [];
-    const listed = await askHelper(config.store, 'list', '', this.#env);
+    const listed = await askHelper(config.store, 'list', '', this.#env, this.#over.signal);
     return listed === undefined ? [] : Object.keys(listed);
   }
 }
@@ -155,6 +161,7 @@ function askHelper(
   verb: 'get' | 'list',
   input: string,
   env: Readonly<Record<string, string | undefined>>,
+  over: AbortSignal,
 ): Promise<Record<string, unknown> | undefined> {
   // The name becomes a program's name: a path would run something else.
   if (!/^[\w.-]+$/.test(helper)) return Promise.resolve(undefined);
@@ -163,8 +170,15 @@ function askHelper(
       env: { ...env },
       stdio: ['pipe', 'pipe', 'ignore'],
       timeout: HELPER_TIME_LIMIT_MS,
+      signal: over,
       windowsHide: true,
     });
+    // One that does not heed its end must not hold up that of the process.
+    const leave = (): void => {
+      child.stdout.destroy();
+      child.unref();
+    };
+    over.addEventListener('abort', leave, { once: true });
     const chunks: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
     child.stdin.on('error', () => undefined);
@@ -172,6 +186,7 @@ function askHelper(
       resolve(undefined);
     });
     child.on('close', (code) => {
+      over.removeEventListener('abort', leave);
       resolve(code === 0 ? parseAnswer(Buffer.concat(chunks).toString()) : undefined);
     });
     child.stdin.end(input);

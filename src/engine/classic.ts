@@ -10,6 +10,7 @@ import { inspectImage, removeImage } from './images.js';
 import { GentleStop } from './gentle-stop.js';
 import { buildQuery, postBuild } from './post-build.js';
 import type { Transport } from './transport.js';
+import { unlessAborted } from './unless-aborted.js';
 
 export interface BuildConnection {
   readonly transport: Transport;
@@ -83,7 +84,7 @@ async function send(
   atWork: AtWork,
   signal: AbortSignal,
 ): Promise<void> {
-  const registryConfig = await auth.registryConfigHeader();
+  const registryConfig = await unlessAborted(auth.registryConfigHeader(), signal);
   const { limits } = request;
   const stop = new GentleStop(transport, output, signal);
   const { body, dockerfile } = packContext(

@@ -114,6 +114,7 @@ export class DockerEngine implements Engine {
 
   close(): Promise<void> {
     this.#transport.close();
+    this.#auth.close();
     return Promise.resolve();
   }
 }
