@@ -49,9 +49,10 @@ export function makeTools({ folder, engine, host, peers }) {
 /** In the peers' root the benchmark's folder is seen here; an empty folder of Debian's. */
 const INSIDE = '/home';
 
-/** In a mount namespace of its own, nothing that it mounts outlives it. */
+/** In a mount namespace of its own, nothing that it mounts outlives it; buildah asks that `/` is a mount. */
 const ENTER = `
 set -e
+mount --bind "$0" "$0"
 mount --rbind /dev "$0/dev"
 mount --rbind /sys "$0/sys"
 mount -t proc proc "$0/proc"
@@ -65,6 +66,8 @@ driver = "overlay"
 graphroot = "${INSIDE}/buildah/images"
 runroot = "/run/buildah"
 `;
+
+const PULL = `buildah pull docker-archive:${INSIDE}/buildah/busybox.tar`;
 
 function makeBuildah({ folder, env, engine, peers }) {
   const inside = { PATH: '/usr/sbin:/usr/bin', HOME: `${INSIDE}/buildah`, TMPDIR: `${INSIDE}/buildah` };
@@ -88,7 +91,7 @@ function makeBuildah({ folder, env, engine, peers }) {
       mkdirSync(join(folder, 'buildah'), { recursive: true });
       writeFileSync(join(folder, 'buildah/storage.conf'), STORAGE);
       await engine.save('busybox:latest', join(folder, 'buildah/busybox.tar'));
-      await shell(`buildah pull docker-archive:${INSIDE}/buildah/busybox.tar`);
+      await shell(PULL);
     },
     command(project, steps, token) {
       return commandOf(buildahScript(steps, join(INSIDE, relative(folder, project))), { BUST: token });
@@ -106,9 +109,7 @@ function makeBuildah({ folder, env, engine, peers }) {
       return { size: Number(size), text: Buffer.from(text, 'base64').toString() };
     },
     async removeImages() {
-      const { argv, env: its } = commandOf(
-        'buildah rm --all; busybox true; buildah rmi --all --force; busybox true',
-      );
+      const { argv, env: its } = commandOf(`buildah rm --all; buildah rmi --all --force; ${PULL}`);
       await attempt(argv, { env: its });
     },
   };
