@@ -36,9 +36,13 @@ export class Flight {
   /** Fails it after so much silence, unless called again before. */
   limit(ms: number, reason: () => Error): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      this.fail(reason());
+    const timer = setTimeout(() => {
+      // An answer that has come meanwhile is read first.
+      setImmediate(() => {
+        if (this.#timer === timer) this.fail(reason());
+      });
     }, ms).unref();
+    this.#timer = timer;
   }
 
   /** The answer has begun: it ends with this stream. */
@@ -55,6 +59,7 @@ export class Flight {
 
   end(): void {
     clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#caller?.removeEventListener('abort', this.#onAbort);
     this.#onEnd(this);
   }

@@ -82,7 +82,8 @@ export class Watchdog {
     const end = (): void => {
       over.abort();
     };
-    const timer = setTimeout(end, ms).unref();
+    // An answer that has come meanwhile is read first.
+    const timer = setTimeout(() => setImmediate(end), ms).unref();
     stop?.addEventListener('abort', end, { once: true });
     try {
       await this.#ping(over.signal);

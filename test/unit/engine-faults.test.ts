@@ -1,0 +1,242 @@
+/** What becomes of calls when an engine is silent, breaks off, or talks nonsense: with an engine of the test. */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { EngineError } from '../../src/core/errors.js';
+import { forgetBuildCache } from '../../src/engine/build-cache.js';
+import { connect } from '../../src/engine/connect.js';
+import type { Patience } from '../../src/engine/patience.js';
+import { Transport } from '../../src/engine/transport.js';
+import { Gate } from '../support/gate.js';
+import { NEVER } from '../support/tar.js';
+
+const PATIENCE: Patience = { connect: 1000, answer: 300, ping: 20, silence: 500, retries: [1, 1] };
+
+type Handler = (request: IncomingMessage, answer: ServerResponse) => void;
+
+/** An engine that does this; pings are answered where it does not say otherwise. */
+async function engine(handler: Handler, onPing: Handler = (_, answer) => answer.end('OK')) {
+  const calls: string[] = [];
+  const notices: string[] = [];
+  const server = createServer((request, answer) => {
+    if (request.url?.endsWith('/_ping?') === true) {
+      onPing(request, answer);
+      return;
+    }
+    calls.push(`${request.method ?? ''} ${request.url ?? ''}`);
+    handler(request, answer);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const url = `tcp://127.0.0.1:${port}`;
+  const transport = new Transport(
+    { kind: 'tcp', hostname: '127.0.0.1', port, url, from: 'the test' },
+    { patience: PATIENCE, onNotice: (message) => notices.push(message) },
+  );
+  return { transport, calls, notices, url };
+}
+
+async function failure(work: Promise<unknown>): Promise<EngineError> {
+  const error = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (error instanceof EngineError) return error;
+  throw new Error(`no EngineError: ${String(error)}`);
+}
+
+const breakOff: Handler = (_, answer) => answer.socket?.destroy();
+const LOOK = { method: 'GET', path: '/x', purpose: 'look' } as const;
+const WORK = { method: 'POST', path: '/x', purpose: 'work' } as const;
+
+describe('a connection that breaks', () => {
+  test('is tried again where the call may be repeated, and that is told', async () => {
+    let left = 2;
+    const { transport, calls, notices, url } = await engine((request, answer) => {
+      if (left-- > 0) breakOff(request, answer);
+      else answer.end('{"a":1}');
+    });
+    expect(await transport.json(LOOK)).toEqual({ a: 1 });
+    expect(calls).toHaveLength(3);
+    const told = `The engine could not look: the connection to ${url} broke: trying again`;
+    expect(notices).toEqual([told, told]);
+  });
+
+  test('is tried three times, and no more', async () => {
+    const { transport, calls, url } = await engine(breakOff);
+    for (const call of [LOOK, { ...LOOK, method: 'DELETE' }, { ...WORK, pace: 'quick' }] as const) {
+      const error = await failure(transport.json(call));
+      expect(error.message).toBe(
+        `The engine could not ${call.purpose}: the connection to ${url} broke, after 3 tries`,
+      );
+      expect(error.hint).toBe('Did the engine stop or restart? Look at its log, then run this again.');
+    }
+    expect(calls).toHaveLength(9);
+  });
+
+  test('in the middle of an answer is one too', async () => {
+    let left = 1;
+    const { transport } = await engine((request, answer) => {
+      answer.writeHead(200, { 'Content-Length': 7 }).write('{"a"');
+      if (left-- > 0) setTimeout(() => answer.socket?.destroy(), 10);
+      else answer.end(':1}');
+    });
+    expect(await transport.json(LOOK)).toEqual({ a: 1 });
+  });
+
+  test('ends what may not be done twice', async () => {
+    const { transport, calls, notices, url } = await engine(breakOff);
+    const error = await failure(transport.json(WORK));
+    expect(error.message).toBe(`The engine could not work: the connection to ${url} broke`);
+    expect([calls.length, notices]).toEqual([1, []]);
+  });
+
+  test('is not tried again once the caller has given up', async () => {
+    const stop = new AbortController();
+    const { transport, calls } = await engine((request, answer) => {
+      stop.abort(new Error('enough'));
+      breakOff(request, answer);
+    });
+    await expect(transport.json({ ...LOOK, signal: stop.signal })).rejects.toThrow('enough');
+    expect(calls).toHaveLength(1);
+  });
+});
+
+describe('an engine that is silent', () => {
+  test('in a call that takes no time: the call says which and how long', async () => {
+    const { transport, calls, url } = await engine(() => undefined);
+    const error = await failure(transport.json(LOOK));
+    expect(error.message).toBe(`The engine could not look: ${url} did not answer within 0.3 s`);
+    expect(calls).toHaveLength(1);
+  });
+
+  test('in the middle of such an answer is as silent', async () => {
+    const { transport } = await engine((_, answer) => answer.write('{'));
+    expect((await failure(transport.json(LOOK))).message).toMatch(/did not answer within 0\.3 s$/);
+  });
+
+  test('while it works is left alone as long as it answers pings', async () => {
+    const pings = new Gate();
+    let count = 0;
+    const { transport } = await engine(
+      (_, answer) => {
+        void pings.pass().then(() => answer.end('{}'));
+      },
+      (_, answer) => {
+        answer.end('OK');
+        // Longer than silence would be borne.
+        if (++count === 40) pings.open();
+      },
+    );
+    expect(await transport.json(WORK)).toEqual({});
+  });
+
+  test('and answers no pings is given up with all that is in flight, and asked again before the next call', async () => {
+    let isUp = false;
+    const { transport, url } = await engine(
+      (_, answer) => {
+        if (isUp) answer.end('{}');
+        else answer.write(' ');
+      },
+      (_, answer) => {
+        if (isUp) answer.end('OK');
+      },
+    );
+    const stream = await transport.stream(WORK);
+    const reading = stream.toArray();
+    const message = `The engine at ${url} has not answered for 0.5 s`;
+    const errors = await Promise.all([failure(transport.json(WORK)), failure(reading)]);
+    expect(errors.map((error) => error.message)).toEqual([message, message]);
+
+    const begun = performance.now();
+    expect((await failure(transport.json(WORK))).message).toBe(message);
+    expect(performance.now() - begun).toBeLessThan(PATIENCE.silence);
+    isUp = true;
+    expect(await transport.json(WORK)).toEqual({});
+  });
+});
+
+describe('an answer that is none', () => {
+  const body =
+    (text: string, status = 200): Handler =>
+    (_, answer) => {
+      answer.writeHead(status).end(text);
+    };
+
+  test.each([
+    ['{"a":', 'its answer is not JSON'],
+    ['\u0000\u0001', 'its answer is not JSON'],
+  ])('%j is told', async (text, why) => {
+    const { transport } = await engine(body(text));
+    expect((await failure(transport.json(LOOK))).message).toBe(`The engine could not look: ${why}`);
+  });
+
+  test('a refusal that never ends is not read to its end', async () => {
+    const { transport } = await engine((_, answer) => {
+      answer.writeHead(500);
+      const more = (): void => {
+        while (!answer.destroyed && answer.write('\u001b[2Jx'.repeat(2000)));
+        if (!answer.destroyed) answer.once('drain', more);
+      };
+      more();
+    });
+    const error = await failure(transport.json(LOOK));
+    expect(error.status).toBe(500);
+    expect(error.message).toMatch(/^The engine could not look: \[2Jx \[2Jx .{400,600}…$/);
+  });
+
+  test('where HTTP is not spoken is told', async () => {
+    const { transport } = await engine((_, answer) => answer.socket?.end('SSH-2.0-x\r\n'));
+    expect((await failure(transport.json(LOOK))).message).toMatch(
+      /: what answers there does not speak HTTP$/,
+    );
+  });
+
+  test('a full disk is told with what to do', async () => {
+    const { transport } = await engine(body('{"message":"mkdir /x: no space left on device"}', 500));
+    expect((await failure(transport.json(LOOK))).hint).toBe(
+      'Free space where the engine keeps its data: see `docker system df` and `docker system prune`.',
+    );
+  });
+
+  test('of something that is no Docker Engine is told by the first call', async () => {
+    const { url } = await engine(body('{}'));
+    const error = await failure(connect({ host: url, env: {}, patience: PATIENCE }, NEVER));
+    expect(error.message).toBe(
+      'The engine could not describe itself: its answer is not that of a Docker Engine',
+    );
+  });
+});
+
+test('what was used since a moment is judged by the clock of the engine', async () => {
+  const AHEAD_MS = 3_600_000;
+  const at = (ms: number): string => new Date(Date.now() + AHEAD_MS + ms).toISOString();
+  const sent = 'local source for context';
+  const pruned: string[] = [];
+  const BuildCache = [
+    { ID: 'before', Description: sent, LastUsedAt: at(-60_000) },
+    { ID: 'since', Description: sent, LastUsedAt: at(-10_000) },
+  ];
+  const { transport } = await engine((request, answer) => {
+    const { pathname, searchParams } = new URL(request.url ?? '', 'http://x');
+    switch (pathname) {
+      case '/info':
+        answer.end(JSON.stringify({ SystemTime: at(0) }));
+        return;
+      case '/system/df':
+        answer.end(JSON.stringify({ BuildCache }));
+        return;
+      default:
+        pruned.push(searchParams.get('filters') ?? '');
+        answer.end('{}');
+    }
+  });
+  await forgetBuildCache(transport, 'RUN make', Date.now() - 30_000, NEVER);
+  expect(pruned).toEqual(['{"id":{"^(since)$":true}}']);
+});
