@@ -171,14 +171,13 @@ function askHelper(
       stdio: ['pipe', 'pipe', 'ignore'],
       timeout: HELPER_TIME_LIMIT_MS,
       signal: over,
+      killSignal: 'SIGKILL',
       windowsHide: true,
     });
-    // One that does not heed its end must not hold up that of the process.
-    const leave = (): void => {
-      child.stdout.destroy();
-      child.unref();
-    };
-    over.addEventListener('abort', leave, { once: true });
+    // What it has started may hold its output open for ever.
+    child.on('exit', () => {
+      if (child.killed) child.stdout.destroy();
+    });
     const chunks: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
     child.stdin.on('error', () => undefined);
@@ -186,7 +185,6 @@ function askHelper(
       resolve(undefined);
     });
     child.on('close', (code) => {
-      over.removeEventListener('abort', leave);
       resolve(code === 0 ? parseAnswer(Buffer.concat(chunks).toString()) : undefined);
     });
     child.stdin.end(input);

@@ -77,6 +77,7 @@ describe.each(subjects())('on $name', ({ engine, builder }) => {
   test.concurrent.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
+    ['SIGHUP', 129],
     // A gate that nobody opens would hold a RUN that is not stopped for good.
   ] as const)('%s while RUN works stops it, status %i', async (signal, code) => {
     const gates = await Gates.start();

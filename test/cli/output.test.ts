@@ -148,7 +148,10 @@ describe('exit status', () => {
     await Promise.race([gates.at('run').reached, program.ended]);
     program.child.kill('SIGINT');
     program.child.kill('SIGTERM');
-    const { code } = await program.ended;
+    const { code, stderr } = await program.ended;
     expect([130, 143]).toContain(code);
+    expect(stderr).toContain(
+      'what is left is collected by "habitus gc" and by the next build on this machine',
+    );
   });
 });
