@@ -38,37 +38,53 @@ export class ConfigError extends UsageError {
   }
 }
 
+/** Of each severity. Nobody reads more, and a hostile file could have millions. */
+const MOST = 200;
+
 /** Collects problems while the files are read; the same problem at the same place counts once. */
 export class Problems {
-  readonly #found = new Map<string, Diagnostic>();
+  readonly #errors = new Map<string, Diagnostic>();
+  readonly #warnings = new Map<string, Diagnostic>();
+  /** Errors that are not kept; one that was told twice may count twice here. */
+  #moreErrors = 0;
 
   add(diagnostic: Diagnostic): void {
-    const { file, place, message } = diagnostic;
+    const { file, place, message, severity } = diagnostic;
+    const found = severity === 'error' ? this.#errors : this.#warnings;
     const key = JSON.stringify([file, place?.line, place?.column, message]);
-    if (!this.#found.has(key)) this.#found.set(key, diagnostic);
+    if (found.has(key)) return;
+    if (found.size < MOST) found.set(key, diagnostic);
+    else if (severity === 'error') this.#moreErrors += 1;
   }
 
   get hasErrors(): boolean {
-    return [...this.#found.values()].some((found) => found.severity === 'error');
+    return this.#errors.size > 0;
   }
 
-  /** In the order in which they were found. */
+  /** In the order in which they were found, errors first. */
   all(): readonly Diagnostic[] {
-    return [...this.#found.values()];
+    return [...this.#errors.values(), ...this.#warnings.values()];
   }
 
   warnings(): readonly Diagnostic[] {
-    return [...this.#found.values()].filter((found) => found.severity === 'warning');
+    return [...this.#warnings.values()];
   }
 
   /** @throws {ConfigError} with all errors, those of `mainFile` first, each file's by place */
   throwErrors(mainFile: string): void {
-    const errors = [...this.#found.values()].filter((found) => found.severity === 'error');
+    const errors = [...this.#errors.values()];
     const rank = (found: Diagnostic): string => (found.file === mainFile ? '' : found.file);
     errors.sort((a, b) => compare(rank(a), rank(b)) || byPlace(a.place, b.place));
     const [first, ...others] = errors;
-    if (first !== undefined) throw new ConfigError([first, ...others]);
+    if (first === undefined) return;
+    const more = this.#moreErrors === 0 ? [] : [untold(mainFile, this.#moreErrors)];
+    throw new ConfigError([first, ...others, ...more]);
   }
+}
+
+function untold(file: string, count: number): Diagnostic {
+  const message = `${String(count)} more problems are not shown`;
+  return { severity: 'error', message, file, hint: 'solve those above first' };
 }
 
 function where({ file, place }: Diagnostic): string {

@@ -50,15 +50,25 @@ export function calls(text: string): readonly (readonly [start: number, end: num
 /**
  * Replace every `_env(…)`. Values are put in as they are and not searched again. As in a shell, the default of
  * `NAME:-default` also stands for a variable that is set but empty; it ends at the first `)`.
+ * @param most code units: the text may be cut short once it is longer, so that a few bytes cannot become gigabytes
  */
-export function interpolate(text: string, environment: Environment, allowUnset: boolean): Interpolated {
+export function interpolate(
+  text: string,
+  environment: Environment,
+  allowUnset: boolean,
+  most = Infinity,
+): Interpolated {
   const failures: InterpolationFailure[] = [];
   const parts: string[] = [];
   let from = 0;
+  let length = 0;
   calls(text).forEach(([start, end], index) => {
+    if (length > most) return;
     const value = valueOf(text.slice(start + OPEN.length, end - 1), environment, allowUnset);
     if (typeof value !== 'string') failures.push({ index, ...value });
-    parts.push(text.slice(from, start), typeof value === 'string' ? value : text.slice(start, end));
+    const put = typeof value === 'string' ? value : text.slice(start, end);
+    parts.push(text.slice(from, start), put);
+    length += start - from + put.length;
     from = end;
   });
   return { text: parts.join('') + text.slice(from), failures };

@@ -7,9 +7,14 @@ const WIDE =
 const COMBINING = /\p{Mark}/u;
 const TAB_WIDTH = 4;
 
-/** The same text with every character that could steer a terminal replaced by a visible stand-in. */
+/** Messages quote values, which may be megabytes long. */
+const LONGEST = 2000;
+
+/** The same text with every character that could steer a terminal replaced by a visible stand-in; of a long one, both ends. */
 export function harmless(text: string): string {
-  return Array.from(text, standIn).join('');
+  const half = LONGEST / 2;
+  const told = text.length <= LONGEST ? text : `${text.slice(0, half)}…${text.slice(-half)}`;
+  return Array.from(told, standIn).join('');
 }
 
 /** A clipped line and where the asked stretch lies in it, in columns of the terminal, from 0. */

@@ -1,5 +1,5 @@
 /** Files of the user as text with places: read with a size limit, decoded, lines counted. */
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync, statSync, type Stats } from 'node:fs';
 import type { Diagnostic, Place } from './diagnostic.js';
 
 /** No build file or Dockerfile comes near this; it bounds memory when the path is wrong. */
@@ -17,16 +17,41 @@ export type ReadOutcome =
  */
 export function readSmallFile(path: string): ReadOutcome {
   try {
-    // Before the file is opened, because opening a named pipe would wait for a writer.
+    // Before it is opened, because opening alone can make a device act.
     const stats = statSync(path, { throwIfNoEntry: false });
     if (stats === undefined) return { kind: 'missing' };
-    if (stats.isDirectory()) return { kind: 'unusable', why: 'is a folder' };
-    if (!stats.isFile()) return { kind: 'unusable', why: 'is not a regular file' };
-    if (stats.size > MAX_FILE_BYTES) return TOO_LARGE;
-    return { kind: 'read', content: readFileSync(path) };
+    return unusable(stats) ?? readOpened(path);
   } catch (error) {
     return explain(error);
   }
+}
+
+/** What is opened may be another file than was looked at: a named pipe by now, which must not be waited for. */
+function readOpened(path: string): ReadOutcome {
+  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const stats = fstatSync(file);
+    const refused = unusable(stats);
+    if (refused !== undefined) return refused;
+    // Sizes may be wrong, as those in /proc are: it is the bytes that are counted.
+    const pieces: Buffer[] = [];
+    for (let length = 0; length <= MAX_FILE_BYTES;) {
+      const piece = Buffer.allocUnsafe(Math.max(stats.size - length, 4096));
+      const read = readSync(file, piece);
+      if (read === 0) return { kind: 'read', content: Buffer.concat(pieces) };
+      pieces.push(piece.subarray(0, read));
+      length += read;
+    }
+    return TOO_LARGE;
+  } finally {
+    closeSync(file);
+  }
+}
+
+function unusable(stats: Stats): ReadOutcome | undefined {
+  if (stats.isDirectory()) return { kind: 'unusable', why: 'is a folder' };
+  if (!stats.isFile()) return { kind: 'unusable', why: 'is not a regular file' };
+  return stats.size > MAX_FILE_BYTES ? TOO_LARGE : undefined;
 }
 
 const TOO_LARGE: ReadOutcome = {
@@ -80,7 +105,7 @@ export class SourceText {
       else high = middle;
     }
     const lineStart = this.#lineStarts[low] ?? 0;
-    const text = this.lineFrom(lineStart);
+    const text = this.#line(low);
     const length = Math.max(1, Math.min(end, lineStart + text.length) - at);
     return { line: low + 1, column: at - lineStart + 1, length, text };
   }
@@ -88,7 +113,7 @@ export class SourceText {
   /** The place of a line and column, both from 1, as other parsers give them. */
   placeAt(line: number, column: number): Place {
     const index = Math.max(1, Math.min(line, this.#lineStarts.length));
-    const text = this.lineFrom(this.#lineStarts[index - 1] ?? 0);
+    const text = this.#line(index - 1);
     const from = Math.max(1, Math.min(column, text.length + 1));
     return { line: index, column: from, length: Math.max(1, text.trimEnd().length - from + 1), text };
   }
@@ -98,8 +123,11 @@ export class SourceText {
     return { severity: 'error', message, file: this.file, place, ...(hint !== undefined && { hint }) };
   }
 
-  private lineFrom(start: number): string {
-    const end = this.text.indexOf('\n', start);
-    return this.text.slice(start, end === -1 ? undefined : end).replace(/\r$/, '');
+  /** By its number from 0, without its line break; found without a search, for a line may be megabytes long. */
+  #line(index: number): string {
+    const start = this.#lineStarts[index] ?? 0;
+    const next = this.#lineStarts[index + 1];
+    const end = next === undefined ? this.text.length : next - 1;
+    return this.text.slice(start, end > start && this.text[end - 1] === '\r' ? end - 1 : end);
   }
 }

@@ -119,11 +119,14 @@ function reportSameNames({ root, problems, source }: Checked, steps: readonly St
   }
 }
 
+const MOST_HINTS = 50;
+
 /** Finds a step by what the user calls it: its label, else its image name. */
 export class StepNames {
   readonly #labels = new Set<string>();
   readonly #byName = new Map<string, string>();
   readonly #byKey = new Map<string, string>();
+  #hints = 0;
 
   constructor(steps: readonly Step[]) {
     for (const { label, writtenName } of steps) {
@@ -146,7 +149,9 @@ export class StepNames {
     return key === undefined ? undefined : this.#byKey.get(key);
   }
 
+  /** What to say of a name that is no step's; nothing any more to whoever gets many wrong, since it takes long to find. */
   hint(called: string): string | undefined {
+    if (++this.#hints > MOST_HINTS) return undefined;
     const labels = [...this.#labels];
     const all = labels.length > 10 ? undefined : `the steps are ${labels.join(', ')}`;
     return didYouMean(called, [...labels, ...this.#byName.keys()], all);

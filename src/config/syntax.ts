@@ -1,25 +1,18 @@
 /** YAML text to the nodes of one document; the parser's complaints become diagnostics in our voice. */
-import { Composer, Parser, type CST, type Document, type ParsedNode, type YAMLError } from 'yaml';
+import { Composer, type CST, type Document, type ParsedNode, type YAMLError } from 'yaml';
 import type { Diagnostic } from './diagnostic.js';
 import type { Range, SourceText } from './source.js';
+import { readTokens, walk } from './tokens.js';
 
 export type Parsed = { readonly root: ParsedNode | null } | { readonly problems: readonly Diagnostic[] };
 
-/** build.yml needs 7. The composer recurses: without a limit a few kB of `[` would end the process. */
-export const MAX_DEPTH = 64;
 /** One slip often makes the parser complain about all that follows. */
 const MAX_SYNTAX_ERRORS = 10;
 
 export function parseYaml(source: SourceText): Parsed {
-  const tokens: CST.Token[] = [];
-  for (const token of new Parser().parse(source.text)) {
-    const deep = firstTooDeep(token);
-    if (deep !== undefined) {
-      const message = `more than ${String(MAX_DEPTH)} levels of nesting`;
-      return { problems: [source.error(message, [deep, deep + 1], 'a build file needs 7 at most')] };
-    }
-    tokens.push(token);
-  }
+  const read = readTokens(source);
+  if ('problem' in read) return { problems: [read.problem] };
+  const { tokens } = read;
   // failsafe: every scalar keeps its text; types are the schema's business. Keys are checked for uniqueness by
   // the tree, after _env() is replaced and in linear time.
   const composer = new Composer({
@@ -45,31 +38,6 @@ export function parseYaml(source: SourceText): Parsed {
     };
   }
   return { root: document?.contents ?? null };
-}
-
-/** Offset of the first collection below {@link MAX_DEPTH}. */
-function firstTooDeep(token: CST.Token): number | undefined {
-  for (const { token: inner, depth } of walk(token)) {
-    if (depth > MAX_DEPTH) return inner.offset;
-  }
-  return undefined;
-}
-
-/** All tokens below this one; iterative, for the same reason that there is a limit of depth. */
-function* walk(root: CST.Token): Generator<{ readonly token: CST.Token; readonly depth: number }> {
-  const open = [{ token: root, depth: 0 }];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    yield next;
-    const { token, depth } = next;
-    if (token.type === 'document') {
-      if (token.value !== undefined) open.push({ token: token.value, depth });
-    } else if ('items' in token) {
-      for (const { key, value } of token.items) {
-        if (key !== undefined && key !== null) open.push({ token: key, depth: depth + 1 });
-        if (value !== undefined) open.push({ token: value, depth: depth + 1 });
-      }
-    }
-  }
 }
 
 function onePerLine(

@@ -4,7 +4,7 @@ import type { Problems } from './diagnostic.js';
 import { calls, interpolate, type Environment } from './interpolate.js';
 import type { Range, SourceText } from './source.js';
 import { didYouMean } from './suggest.js';
-import { MAX_DEPTH } from './syntax.js';
+import { MAX_DEPTH } from './tokens.js';
 
 export type ConfigNode =
   /** A scalar as its source text: `1.10` and `yes` stay what they are. */
@@ -28,6 +28,9 @@ export interface TreeOptions {
 
 /** Nodes that aliases may add: far above any real file, far below what would hurt. */
 const MAX_ALIASED_NODES = 100_000;
+/** Characters of all values, those repeated by aliases and put in for `_env()` included. A file alone has 4 Mi at most. */
+const MAX_TEXT = 16 * 1024 * 1024;
+const MOST_HINTS = 50;
 const STANDARD_PREFIX = 'tag:yaml.org,2002:';
 const STANDARD_TAG = /^tag:yaml\.org,2002:(?:str|int|float|bool|null|timestamp|seq|map)$/;
 const NULL = /^(?:~|null|Null|NULL)?$/;
@@ -42,6 +45,8 @@ class TreeBuilder {
   readonly #anchors = new Map<string, ParsedNode>();
   #aliasedNodes = 0;
   #insideAlias = false;
+  #characters = 0;
+  #unknownAliases = 0;
 
   constructor(options: TreeOptions) {
     this.#options = options;
@@ -75,7 +80,9 @@ class TreeBuilder {
   #alias(name: string, range: Range, depth: number): ConfigNode {
     const target = this.#anchors.get(name);
     if (target === undefined) {
-      const hint = didYouMean(name, this.#anchors.keys(), 'put a text that begins with "*" in quotes');
+      // Looking for a likely one takes long where there are many of both.
+      const known = ++this.#unknownAliases > MOST_HINTS ? [] : this.#anchors.keys();
+      const hint = didYouMean(name, known, 'put a text that begins with "*" in quotes');
       this.#problem(`no anchor "&${name}" comes before "*${name}"`, range, hint);
       return { kind: 'empty', range };
     }
@@ -145,8 +152,18 @@ class TreeBuilder {
   }
 
   #text(node: Scalar.Parsed, range: Range): string {
+    if (this.#characters > MAX_TEXT) return '';
     const { environment, allowUnsetEnv, source } = this.#options;
-    const { text, failures } = interpolate(node.source, environment, allowUnsetEnv);
+    const { text, failures } = interpolate(node.source, environment, allowUnsetEnv, MAX_TEXT);
+    this.#characters += text.length;
+    if (this.#characters > MAX_TEXT) {
+      this.#problem(
+        `aliases and _env() make more than ${String(MAX_TEXT / 1024 / 1024)} Mi characters of this file`,
+        range,
+        'repeat less',
+      );
+      return '';
+    }
     if (failures.length > 0) {
       // Quotes, escapes and folding make offsets in the text differ from those in the file: count the calls there.
       const written = calls(source.text.slice(...range));
