@@ -1,9 +1,20 @@
 /** The pattern forms of `${variable#…}`, `${variable%…}` and `${variable/…/…}`: `*` and `?`, no brackets. */
 import { LexError } from './errors.js';
 
-function compile(pattern: string, greedy: boolean, anchored: boolean): RegExp {
+/** Ways to divide a value among the `*` of a pattern: a regular expression may try them all. */
+const MOST_WAYS = 1e7;
+
+function refuseSlow(pattern: string, value: string, anchored: boolean): void {
+  const stars = pattern.replace(/\*+/g, '*').split('*').length - (anchored ? 1 : 0);
+  let ways = 1;
+  for (let star = 1; star <= stars && ways <= MOST_WAYS; star++) ways *= (value.length + star) / star;
+  if (ways > MOST_WAYS) throw new LexError('the pattern has too many * for a value of this length');
+}
+
+function compile(pattern: string, value: string, greedy: boolean, anchored: boolean): RegExp {
+  refuseSlow(pattern, value, anchored);
   let source = anchored ? '^' : '';
-  const characters = Array.from(pattern);
+  const characters = Array.from(pattern.replace(/(?<!\\)\*+/g, '*'));
   for (let index = 0; index < characters.length; index++) {
     const character = characters[index] ?? '';
     if (character === '*') source += greedy ? '[^\\n]*' : '[^\\n]*?';
@@ -23,7 +34,7 @@ function compile(pattern: string, greedy: boolean, anchored: boolean): RegExp {
 }
 
 export function removePrefix(value: string, pattern: string, greedy: boolean): string {
-  const match = compile(pattern, greedy, true).exec(value);
+  const match = compile(pattern, value, greedy, true).exec(value);
   return match === null ? value : value.slice(match[0].length);
 }
 
@@ -35,6 +46,6 @@ export function removeSuffix(value: string, pattern: string, greedy: boolean): s
 }
 
 export function replacePattern(value: string, pattern: string, replacement: string, all: boolean): string {
-  const compiled = compile(pattern, true, false);
+  const compiled = compile(pattern, value, true, false);
   return value.replace(all ? new RegExp(compiled.source, 'gu') : compiled, () => replacement);
 }

@@ -1,4 +1,5 @@
 /** One pattern of a `.dockerignore`: plain text where that is enough, else a regular expression as moby/patternmatcher makes it. */
+import { compileParts } from './ignore-automaton.js';
 import { InvalidPatternError } from './ignore-error.js';
 import { translateRegExp } from './ignore-regexp.js';
 
@@ -82,8 +83,8 @@ function matcherOf(pattern: string, bytes: string): (path: string) => boolean {
     case 'suffix':
       return (path) => path.endsWith(bytes.slice(2)) || `/${path}` === bytes.slice(2);
     case 'expression': {
-      const compiled = translateRegExp(`${expression}$`);
-      return (path) => compiled.test(decode(path));
+      const matches = compileParts(translateRegExp(`${expression}$`));
+      return (path) => matches(decode(path));
     }
   }
 }

@@ -37,9 +37,15 @@ const CLASSES: ReadonlyMap<string, Ranges> = new Map([
 
 const CONTROLS: Readonly<Record<string, number>> = { a: 7, f: 12, n: 10, r: 13, t: 9, v: 11 };
 
+/** A part of an expression, as JavaScript writes it: what stands once, what may repeat, or any number of folders. */
+export type Part =
+  { readonly kind: 'once' | 'repeated'; readonly source: string } | { readonly kind: 'folders' };
+
+const FOLDERS = '(.*/)?';
+
 /** @throws InvalidPatternError */
-export function translateRegExp(expression: string): RegExp {
-  return new RegExp(new Translator(expression).all(), 'u');
+export function translateRegExp(expression: string): readonly Part[] {
+  return new Translator(expression).all();
 }
 
 class Translator {
@@ -50,32 +56,37 @@ class Translator {
     this.#characters = Array.from(expression);
   }
 
-  all(): string {
-    let source = '';
+  all(): readonly Part[] {
+    const parts: Part[] = [];
     for (let character = this.#next(); character !== undefined; character = this.#next()) {
-      switch (character) {
-        case '.':
-          source += '[^\\n]';
-          break;
-        case '[':
-          source += this.#class();
-          break;
-        case '\\':
-          source += this.#escape();
-          break;
-        case '(':
-        case ')':
-        case '*':
-        case '?':
-        case '^':
-        case '$':
-          source += character;
-          break;
-        default:
-          source += point(character.codePointAt(0) ?? 0);
+      if (character === '(') {
+        // Outside brackets, and not escaped, it only comes from `**`.
+        this.#index += FOLDERS.length - 1;
+        parts.push({ kind: 'folders' });
+      } else {
+        const source = this.#atom(character);
+        const repeated = this.#peek() === '*';
+        if (repeated) this.#index++;
+        parts.push({ kind: repeated ? 'repeated' : 'once', source });
       }
     }
-    return source;
+    return parts;
+  }
+
+  #atom(character: string): string {
+    switch (character) {
+      case '.':
+        return '[^\\n]';
+      case '[':
+        return this.#class();
+      case '\\':
+        return this.#escape();
+      case '^':
+      case '$':
+        return character;
+      default:
+        return point(character.codePointAt(0) ?? 0);
+    }
   }
 
   #peek(): string | undefined {
