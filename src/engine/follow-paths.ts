@@ -10,6 +10,9 @@ interface Node {
   wanted: 'no' | 'itself' | 'whole';
 }
 
+/** Paths through symlinks; whoever has more sends the whole context. */
+const MOST_FOLLOWED = 1000;
+
 /**
  * Keep the entries that the paths name, their folders, and what symlinks on the way lead to. May keep more: a pattern that is
  * not a plain one with `*` and `?` matches every name.
@@ -23,7 +26,9 @@ export function followPaths(
   const root = treeOf(entries);
   const pending = paths.map((path) => ({ from: root, parts: partsOf(path) }));
   const seen = new Set<string>();
+  // Links can lead to ever longer paths: `a -> a/b`, or worse with wildcards in their names.
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    if (seen.size > MOST_FOLLOWED) return entries;
     pursue(root, next.from, next.parts, (path) => {
       if (seen.has(path)) return;
       seen.add(path);
@@ -57,9 +62,21 @@ function matching(folder: Node, part: string): readonly Node[] {
   }
   const children = [...folder.children.values()];
   if (/[[\\]/.test(part)) return children;
-  const literal = part.replace(/[.+^${}()|\]]/g, '\\$&');
-  const pattern = new RegExp(`^${literal.replaceAll('*', '.*').replaceAll('?', '.+')}$`, 's');
-  return children.filter(({ name }) => pattern.test(name));
+  return children.filter(({ name }) => wildcardMatches(part, name));
+}
+
+/** `*` and `?`, which stands for any number of bytes, for it may be one character of several. Never looks back beyond the last of them. */
+function wildcardMatches(pattern: string, name: string): boolean {
+  const [first = '', ...others] = pattern.split(/[*?]+/);
+  const last = others.pop() ?? '';
+  if (!name.startsWith(first) || !name.endsWith(last)) return false;
+  let at = first.length;
+  for (const literal of others) {
+    at = name.indexOf(literal, at);
+    if (at === -1) return false;
+    at += literal.length;
+  }
+  return at <= name.length - last.length;
 }
 
 function leadsTo(link: ContextEntry): string {
