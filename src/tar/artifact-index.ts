@@ -71,6 +71,9 @@ export function indexArtifact(
   }));
 }
 
+/** Linux's PATH_MAX: no file system can take a longer one, and the time for all its folders grows with the square. */
+const LONGEST_NAME = 4096;
+
 /** Without leading `/`, leading `./` and trailing `/`. */
 function clean(name: string, source: string): string {
   const path = name
@@ -78,6 +81,9 @@ function clean(name: string, source: string): string {
     .replace(/^(\.\/+)+/, '')
     .replace(/\/+$/, '');
   if (path === '' || path === '.') return '';
+  if (path.length > LONGEST_NAME) {
+    throw refused(source, `it holds a name of more than ${LONGEST_NAME} bytes, ${shown(path.slice(0, 60))}…`);
+  }
   for (const component of path.split('/')) {
     if (component === '' || component === '.' || component === '..') {
       throw refused(source, `it holds the unsafe name ${shown(name)}`);
