@@ -9,7 +9,8 @@ export class AtWork {
     if (event.type !== 'instruction') return;
     const { id, state, text } = event.instruction;
     this.#started.delete(id);
-    if (state === 'started' && !text.startsWith('[internal]')) this.#started.set(id, text);
+    // What stands in no bracket, as `exporting to image`, is BuildKit's own.
+    if (state === 'started' && /^\[(?!internal\])/.test(text)) this.#started.set(id, text);
   }
 
   /** As written in the Dockerfile, its first line, e.g. `RUN make`. */

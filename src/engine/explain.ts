@@ -23,7 +23,8 @@ export function unreachable(address: EngineAddress, cause: unknown, purpose?: st
   }
   const { code, message } = cause as NodeJS.ErrnoException;
   // Not of the system: what came could not be understood.
-  if (code === undefined && !/^ssh /.test(message)) return nonsense(purpose, why, cause);
+  const isOfSystem = code !== undefined && !code.startsWith('HPE_');
+  if (!isOfSystem && !/^ssh /.test(message)) return nonsense(purpose, why, cause);
   return new EngineError(
     `The engine could not ${purpose}: no answer at ${address.url} (${address.from}): ${why}`,
     { cause, hint },

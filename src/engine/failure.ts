@@ -36,7 +36,12 @@ function sentence(instruction: string | undefined, reason: string, exitCode: num
 const PLUMBING =
   /^(?:failed to solve(?: with frontend [\w.-]+)?|failed to build LLB|failed to compute cache key|failed to create LLB definition|rpc error: code = \w+ desc =|error from sender|failed to load cache key|COPY failed|ADD failed|executor failed running .*?|failed to read dockerfile|failed to calculate checksum of ref [^:]*(?:::[^:]*)?):?\s+/;
 
+/** Images of a session are named as of a registry that nobody runs: an engine asks it only where it has the image no more. */
+const GONE = /^(?:(127\.0\.0\.1:1\/\S+: ))?[\s\S]*dial tcp 127\.0\.0\.1:1: connect: connection refused/;
+
 function clean(reason: string): string {
+  const gone = GONE.exec(reason);
+  if (gone !== null) return `${gone[1] ?? ''}the image is gone from the engine`;
   let rest = reason.trim();
   for (let shorter = rest.replace(PLUMBING, ''); shorter !== rest; shorter = rest.replace(PLUMBING, ''))
     rest = shorter;
@@ -84,6 +89,10 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
     'The program was not found in the image: is it installed in this stage, and in PATH?',
   ],
   [NO_SPACE.pattern, NO_SPACE.hint],
+  [
+    /the image is gone from the engine$/,
+    'Does something on this engine remove images, e.g. `docker image prune -a`?',
+  ],
   [
     /pull access denied|unauthorized|authentication required|denied: requested access/i,
     'Check the name of the image; if it is private, log in with `docker login`.',
