@@ -3,11 +3,12 @@ import type { Emit } from './events.js';
 import { collect, listHoldings, type Collected } from './leftovers.js';
 import type { Engine } from './ports.js';
 import { describeRecovery } from './promotion-lock.js';
+import { unlessAborted } from './unless-aborted.js';
 import type { UserFolder } from './user-folder.js';
 
 /**
  * Never fails: what stays is collected another time.
- * @returns settles when all is collected, or soon after the signal was aborted
+ * @returns settles when all is collected, or as soon as the signal is aborted; nothing is told then
  */
 export async function collectDead(
   engine: Engine,
@@ -15,9 +16,21 @@ export async function collectDead(
   emit: Emit,
   signal: AbortSignal,
 ): Promise<void> {
-  const tell = (level: 'info' | 'warning', message: string): void => {
-    emit({ at: Date.now(), type: 'notice', level, message });
+  const tell: Tell = (level, message) => {
+    if (!signal.aborted) emit({ at: Date.now(), type: 'notice', level, message });
   };
+  // A call that an engine does not answer must hold nobody up who wants to leave.
+  await unlessAborted(collectAll(engine, folder, tell, signal), signal).catch(() => undefined);
+}
+
+type Tell = (level: 'info' | 'warning', message: string) => void;
+
+async function collectAll(
+  engine: Engine,
+  folder: UserFolder,
+  tell: Tell,
+  signal: AbortSignal,
+): Promise<void> {
   try {
     const holdings = await listHoldings(engine, folder);
     for (const holding of holdings) {
@@ -31,7 +44,6 @@ export async function collectDead(
       for (const problem of problems) tell('warning', `of dead session ${session}: ${problem}`);
     }
   } catch (error) {
-    if (signal.aborted) return;
     const why = error instanceof Error ? error.message : String(error);
     tell('warning', `what dead sessions have left was not removed: ${why}`);
   }

@@ -18,11 +18,15 @@ export interface NameChange extends Naming {
 const QUESTIONS_AT_ONCE = 8;
 
 /** What is not as wanted yet. */
-export async function nameChanges(engine: Engine, wanted: readonly Naming[]): Promise<readonly NameChange[]> {
+export async function nameChanges(
+  engine: Engine,
+  wanted: readonly Naming[],
+  signal?: AbortSignal,
+): Promise<readonly NameChange[]> {
   const atOnce = pLimit(QUESTIONS_AT_ONCE);
   const found = await Promise.all(
     wanted.map(({ imageId, name }) =>
-      atOnce(async () => ({ imageId, name, previous: (await engine.describeImage(name))?.id })),
+      atOnce(async () => ({ imageId, name, previous: (await engine.describeImage(name, signal))?.id })),
     ),
   );
   return found.filter(({ imageId, previous }) => previous !== imageId);
@@ -33,8 +37,9 @@ export async function nameAll(engine: Engine, wanted: readonly NameChange[]): Pr
   const done: NameChange[] = [];
   try {
     for (const change of wanted) {
-      await engine.tagImage(change.imageId, change.name);
+      // Before: where the answer is lost, it may have got the name all the same.
       done.push(change);
+      await engine.tagImage(change.imageId, change.name);
     }
     return done;
   } catch (error) {

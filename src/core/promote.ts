@@ -55,13 +55,13 @@ async function prepare(
   onRecovery: (recovery: Recovery) => void,
   signal: AbortSignal,
 ): Promise<Prepared> {
-  for (let changes = await nameChanges(engine, promotions); ;) {
+  for (let changes = await nameChanges(engine, promotions, signal); ;) {
     signal.throwIfAborted();
     // Others may name a part of the same set meanwhile: it is the set that counts, not what differs.
     if (changes.length === 0 || promotions.length === 1) return { changes };
     const lock = await takeLock(engine, session, changes, onRecovery, signal);
     try {
-      const now = await nameChanges(engine, promotions);
+      const now = await nameChanges(engine, promotions, signal);
       if (isDeepStrictEqual(now, changes)) return { changes, lock };
       changes = now;
     } catch (error) {

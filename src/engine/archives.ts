@@ -8,7 +8,7 @@ import { registryOf, splitName } from './images.js';
 import { jsonLines } from './json-lines.js';
 import { TarEndCheck } from './tar-end.js';
 import type { Transport } from './transport.js';
-import { unlessAborted } from './unless-aborted.js';
+import { unlessAborted } from '../core/unless-aborted.js';
 
 export class EngineArchives implements ImageArchives {
   readonly #transport: Transport;

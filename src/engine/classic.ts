@@ -10,7 +10,7 @@ import { inspectImage, removeImage } from './images.js';
 import { GentleStop } from './gentle-stop.js';
 import { buildQuery, postBuild } from './post-build.js';
 import type { Transport } from './transport.js';
-import { unlessAborted } from './unless-aborted.js';
+import { unlessAborted } from '../core/unless-aborted.js';
 
 export interface BuildConnection {
   readonly transport: Transport;
