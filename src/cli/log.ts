@@ -3,6 +3,7 @@ import { appendFileSync, closeSync, openSync } from 'node:fs';
 import type { LogMethod, Logger } from '../core/api.js';
 import { UsageError } from '../core/errors.js';
 import type { Emit } from '../core/events.js';
+import { escapeControls } from '../report/json.js';
 import { LOG_LEVELS, type Display, type LogLevel, type Notice } from './command-line.js';
 
 export interface Log extends Disposable {
@@ -34,7 +35,7 @@ async function fileLog(file: string, level: LogLevel, tell: (notice: Notice) => 
   const write = (line: string): void => {
     if (broken) return;
     try {
-      appendFileSync(fd, line);
+      appendFileSync(fd, escapeControls(line));
     } catch (error) {
       broken = true;
       const why = error instanceof Error ? error.message : String(error);

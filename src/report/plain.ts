@@ -8,7 +8,7 @@ import { firstLine, sanitize } from './sanitize.js';
 import { MARKS, createPaint, plural, shortId, type Paint } from './style.js';
 import { summarize } from './summary.js';
 import { EMPTY_VIEW, type View } from './view.js';
-import { displayWidth, pad } from './width.js';
+import { clip, displayWidth, pad } from './width.js';
 import { describeBuild, describePhase } from './words.js';
 
 export function createPlainReporter({
@@ -67,9 +67,32 @@ export function plainLine(event: BuildEvent, view: View, paint: Paint): string |
   }
 }
 
+/** Longer labels are cut: they would push all else out of sight. */
+const LABEL_COLUMNS = 40;
+
 function prefix(step: string, view: View): string {
-  const labels = [...view.steps.keys()].map((label) => displayWidth(sanitize(label)));
-  return `${pad(sanitize(step), Math.max(0, ...labels))} | `;
+  return `${pad(clip(harmlessLabel(step), LABEL_COLUMNS), columnsOf(view))} | `;
+}
+
+/** By what stays the same from event to event of one build. */
+const KNOWN = new WeakMap<NonNullable<View['build']>, { readonly steps: number; readonly columns: number }>();
+
+/** Counted once a build: with a thousand steps it takes longer than writing the line. */
+function columnsOf({ build, steps }: View): number {
+  const known = build === undefined ? undefined : KNOWN.get(build);
+  if (known?.steps === steps.size) return known.columns;
+  const widths = [...steps.keys()].map((label) => displayWidth(harmlessLabel(label)));
+  const columns = Math.min(
+    LABEL_COLUMNS,
+    widths.reduce((most, width) => Math.max(most, width), 0),
+  );
+  if (build !== undefined) KNOWN.set(build, { steps: steps.size, columns });
+  return columns;
+}
+
+/** Of a label of a megabyte, only the beginning is looked at. */
+function harmlessLabel(label: string): string {
+  return sanitize(label.slice(0, 10 * LABEL_COLUMNS));
 }
 
 /** From here on a log should say how long an instruction took, in milliseconds. */

@@ -44,10 +44,16 @@ export function sanitize(line: string): string {
   return (overwritten.at(-1) ?? '').replace(UNSAFE, visible);
 }
 
+/** What is to be one line among others: nobody reads more of an instruction. */
+const LONGEST_LINE = 4000;
+
 /** Text of several lines, such as an instruction with a heredoc, as one line: its first, marked as cut. */
 export function firstLine(text: string): string {
-  const [first = '', ...rest] = text.trimEnd().split(/\r?\n/);
-  return rest.length === 0 ? sanitize(first) : `${sanitize(first)} …`;
+  const whole = text.trimEnd();
+  const end = whole.search(/\r?\n/);
+  const first = end === -1 ? whole : whole.slice(0, end);
+  const shown = sanitize(first.slice(0, LONGEST_LINE));
+  return end === -1 && first.length <= LONGEST_LINE ? shown : `${shown} …`;
 }
 
 /** Printable ASCII throughout: nearly every line, told apart without the regular expressions. */

@@ -33,7 +33,9 @@ export const MARKS = {
 
 /** As `docker images` shows it: twelve digits without the algorithm. */
 export function shortId(imageId: string): string {
-  return imageId.replace(/^sha256:/, '').slice(0, 12);
+  return Array.from(imageId.replace(/^sha256:/, '').slice(0, 24))
+    .slice(0, 12)
+    .join('');
 }
 
 /** `1 step`, `3 steps`. */
