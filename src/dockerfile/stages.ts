@@ -120,9 +120,10 @@ export function findBase(content: Buffer, options: ReferenceOptions): Base | und
     if (stage === undefined) throw new RangeError(`no stage ${index}`);
     const base = baseOf(dockerfile, stage, variables);
     if (base.image === 'scratch') return undefined;
-    const earlier = stages.slice(0, index).findLastIndex(({ name }) => name === base.image.toLowerCase());
-    if (earlier === -1) return base;
-    index = earlier;
+    const wanted = base.image.toLowerCase();
+    do index--;
+    while (index >= 0 && stages[index]?.name !== wanted);
+    if (index < 0) return base;
   }
 }
 
