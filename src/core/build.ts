@@ -9,7 +9,7 @@ import { Journal } from './journal.js';
 import { newSessionId } from './marks.js';
 import type { Fate, Hold, SessionMemory } from './memory.js';
 import type { Builder, Engine, Limits } from './ports.js';
-import type { Plan } from './plan.js';
+import type { Plan, PlannedStep } from './plan.js';
 import { describeRecovery, type Recovery } from './promotion-lock.js';
 import { promote } from './promote.js';
 import { leavingOf } from './proof.js';
@@ -70,11 +70,14 @@ export async function runBuild(
     steps: plan.steps.map(({ label, dependsOn }) => ({ label, dependsOn })),
     jobs: settings.jobs,
   });
-  const collecting = collectDead(engine, settings.folder, emit, signal);
   let end: End = { status: 'failed' };
   let ended: readonly EndedStep[];
   try {
-    const fates = await decideFates(settings, holder(engine, session), signal);
+    // Before anything is built: what dead sessions have left may be what this build finds in the builder's cache.
+    const [fates] = await Promise.all([
+      decideFates(settings, holder(engine, session), signal),
+      collectDead(engine, settings.folder, emit, signal),
+    ]);
     if (settings.explain && !signal.aborted) explainFates(plan, fates, emit);
     ended = await runSteps(plan, fates, settings, session, engine, emit, signal);
     if (ended.every(({ outcome }) => outcome.status === 'succeeded')) {
@@ -83,7 +86,6 @@ export async function runBuild(
       end = stopped(signal);
     }
   } finally {
-    await collecting;
     for (const problem of await session.dispose(settings.removal)) {
       emit({ at: Date.now(), type: 'notice', level: 'warning', message: problem });
     }
@@ -166,9 +168,7 @@ async function finish(
     await settings.memory?.remember(
       session.id,
       ended.flatMap(({ step: { label }, fate, outcome, durationMs }) =>
-        fate.kind === 'build' && outcome.status === 'succeeded'
-          ? [{ label, imageId: outcome.value, durationMs }]
-          : [],
+        outcome.status === 'succeeded' ? [{ label, fate, imageId: outcome.value, durationMs }] : [],
       ),
       signal,
     );
@@ -223,12 +223,19 @@ function holder(engine: Engine, session: Session): Hold {
 }
 
 function explainFates(plan: Plan, fates: ReadonlyMap<string, Fate>, emit: Emit): void {
-  for (const { label } of plan.steps) {
-    const fate = fates.get(label);
-    const message =
-      fate?.kind === 'build' ? `built: ${fate.why.join(', ')}` : fate === undefined ? 'built' : 'unchanged';
-    emit({ at: Date.now(), type: 'notice', level: 'info', step: label, message });
+  for (const step of plan.steps) {
+    const message = explainFate(step, fates.get(step.label));
+    emit({ at: Date.now(), type: 'notice', level: 'info', step: step.label, message });
   }
+}
+
+function explainFate({ command, commandCache }: PlannedStep, fate: Fate | undefined): string {
+  if (fate === undefined) return 'built';
+  if (fate.kind === 'build') return `built: ${fate.why.join(', ')}`;
+  if (command === undefined || !commandCache) return 'unchanged';
+  return fate.kind === 'reuse' && fate.command === 'runs'
+    ? 'unchanged, but its command has not yet succeeded in this image'
+    : 'unchanged, and its command left out';
 }
 
 function stepResult(ended: EndedStep, named: boolean): StepResult {

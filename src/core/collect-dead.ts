@@ -1,4 +1,4 @@
-/** Collects, beside a build, what dead sessions of this host have left. */
+/** Collects, before a build, what dead sessions of this host have left. */
 import type { Emit } from './events.js';
 import { collect, listHoldings, type Collected } from './leftovers.js';
 import type { Engine } from './ports.js';

@@ -4,16 +4,18 @@
 export type Fate =
   /** `why`: at least one sentence without final period. */
   | { readonly kind: 'build'; readonly why: readonly string[] }
-  /** Unchanged, and its image is there: it gets its name, and its commands run. */
-  | { readonly kind: 'reuse'; readonly imageId: string }
+  /** Unchanged, and its image is there: it gets its name, and its commands run but for a `command` that is left out. */
+  | { readonly kind: 'reuse'; readonly imageId: string; readonly command: 'runs' | 'left out' }
   /** Unchanged, and nothing needs its image, which may be gone. */
   | { readonly kind: 'leave'; readonly imageId: string };
 
 /** Give a step's image the session's name. @returns false where the engine does not have it */
 export type Hold = (label: string, imageId: string) => Promise<boolean>;
 
-export interface BuiltStep {
+/** A step that has succeeded. */
+export interface DoneStep {
   readonly label: string;
+  readonly fate: Fate;
   readonly imageId: string;
   readonly durationMs: number;
 }
@@ -27,6 +29,6 @@ export interface SessionMemory {
   decide(hold: Hold, signal: AbortSignal): Promise<ReadonlyMap<string, Fate>>;
   /** How long the last real build of a step took, in milliseconds. */
   durationOf(label: string): number | undefined;
-  /** All names are given. Never rejects, except for the signal's reason. */
-  remember(session: string, built: readonly BuiltStep[], signal: AbortSignal): Promise<void>;
+  /** Every step has succeeded. Never rejects, except for the signal's reason. */
+  remember(session: string, done: readonly DoneStep[], signal: AbortSignal): Promise<void>;
 }

@@ -39,6 +39,8 @@ export interface PlannedStep {
   readonly ssh: readonly SshSpec[];
   /** Shell command line, run in a container of the step's image. */
   readonly command?: string;
+  /** Leave the command out where it has succeeded in the same image before. */
+  readonly commandCache: boolean;
   /** Shell command line, run on the host; only set where `--after-build-commands` allows it. */
   readonly afterBuildCommand?: string;
   /** How long the step may work, in whole milliseconds from 1; absent: for ever. */

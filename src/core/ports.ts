@@ -175,7 +175,7 @@ export interface Engine {
   createContainer(request: ContainerRequest, signal: AbortSignal): Promise<EngineContainer>;
   /** All containers, running or not, with this label `key=value` or `key`. */
   listContainers(label: string): Promise<readonly LabelledContainer[]>;
-  /** The container of this name, if there is one. */
+  /** The container of this name or ID, if there is one. */
   findContainer(name: string): Promise<LabelledContainer | undefined>;
   /** Kill and remove it with its anonymous volumes; no error when it is gone already. */
   removeContainer(id: string): Promise<void>;

@@ -60,7 +60,9 @@ export async function runStep(
   const tag = settings.session.tagOf(step.label);
   const takes = step.artifacts.length > 0 && (fate.kind === 'build' || input.handsOff);
   if (takes) await takeArtifacts(step, input.handsOff, tag, settings, report, signal);
-  if (step.command !== undefined) await runCommand(step.command, image, tag, settings, report, signal);
+  const leavesOut = fate.kind === 'reuse' && fate.command === 'left out';
+  if (step.command !== undefined && !leavesOut)
+    await runCommand(step.command, image, tag, settings, report, signal);
   if (step.afterBuildCommand !== undefined) {
     await runAfterBuildCommand(step, step.afterBuildCommand, imageId, settings, report, signal);
   }

@@ -36,8 +36,11 @@ export async function removeTraces(
   };
   let containers = 0;
   await attempt(`containers of session ${session} may be left`, async () => {
-    const labelled = await engine.listContainers(`${SESSION_LABEL}=${session}`);
-    const ids = [...labelled.map(({ id }) => id), ...idsOf(unmarked, 'container')];
+    const ids = (await engine.listContainers(`${SESSION_LABEL}=${session}`)).map(({ id }) => id);
+    for (const id of idsOf(unmarked, 'container')) {
+      const found = await engine.findContainer(id);
+      if (found !== undefined) ids.push(found.id);
+    }
     for (const id of ids) {
       if (await attempt(`container ${id.slice(0, 12)} is left`, () => engine.removeContainer(id)))
         containers += 1;

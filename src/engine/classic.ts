@@ -45,10 +45,12 @@ interface Failed {
 
 /**
  * Cached images are untagged while a build works: another build may remove one between two instructions, or while the
- * engine compares all that it could reuse, which 28 words in its own way.
+ * engine compares all that it could reuse. Each store words it in its own way: graphdrivers of 20.10 and 28, the containerd store.
  */
 function isVanishedCache({ error: { message }, usedCache }: Failed): boolean {
-  return /unable to find image "sha256:/.test(message) || (usedCache && /No such image/i.test(message));
+  const vanished =
+    /unable to find image "sha256:|failed to get digest sha256:|content digest sha256:[0-9a-f]{64}: not found/;
+  return vanished.test(message) || (usedCache && /No such image/i.test(message));
 }
 
 async function attempt(

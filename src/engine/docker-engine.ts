@@ -26,6 +26,9 @@ import {
 import { gateway } from './networks.js';
 import type { Transport } from './transport.js';
 
+/** Where another build removes an image of the same content, an engine may remove the one that has just been built too. */
+const BUILD_TRIES = 3;
+
 export class DockerEngine implements Engine {
   readonly #transport: Transport;
   readonly #auth: RegistryAuth;
@@ -48,6 +51,29 @@ export class DockerEngine implements Engine {
     onEvent: (event: BuilderEvent) => void,
     signal: AbortSignal,
   ): Promise<string> {
+    for (let tries = 1; ; tries += 1) {
+      await this.#build(request, onEvent, signal);
+      // On the containerd store the ID that builders announce is not the one that the image is listed under.
+      const image = await inspectImage(this.#transport, request.tag, signal);
+      if (image !== undefined) return image.Id;
+      if (tries === BUILD_TRIES)
+        throw new StepError({
+          message: `The image ${request.tag} is gone right after it was built`,
+          output: [],
+          hint: 'Does something on this engine remove images, e.g. `docker image prune -a`?',
+        });
+      onEvent({
+        type: 'warning',
+        message: 'The image was removed as soon as it was built: building once more',
+      });
+    }
+  }
+
+  async #build(
+    request: BuildRequest,
+    onEvent: (event: BuilderEvent) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
     const connection = { transport: this.#transport, auth: this.#auth };
     switch (request.builder) {
       case 'classic':
@@ -60,14 +86,6 @@ export class DockerEngine implements Engine {
         break;
       }
     }
-    // On the containerd store the ID that builders announce is not the one that the image is listed under.
-    const image = await inspectImage(this.#transport, request.tag, signal);
-    if (image !== undefined) return image.Id;
-    throw new StepError({
-      message: `The image ${request.tag} is gone right after it was built`,
-      output: [],
-      hint: 'Does something on this engine remove images, e.g. `docker image prune -a`?',
-    });
   }
 
   describeImage(reference: string, signal?: AbortSignal): Promise<ImageDescription | undefined> {

@@ -134,7 +134,9 @@ export class FakeEngine implements Engine {
   }
 
   findContainer(name: string): ReturnType<Engine['findContainer']> {
-    const found = [...this.containers.values()].find(({ request }) => request.name === name);
+    const found = [...this.containers.values()].find(
+      ({ id, request }) => request.name === name || id.startsWith(name),
+    );
     return Promise.resolve(found && { id: found.id, labels: found.request.labels });
   }
 
