@@ -11,7 +11,7 @@ import { firstLine, sanitize } from '../../src/report/sanitize.js';
 import { toLatin1, shown } from '../../src/tar/paths.js';
 
 /** What displays write themselves: colours, cursor, line breaks. */
-const OWN = /\u001b\[(?:\d+m|\?25[lh]|2K|J|\d+A)|\r(?=\u001b\[|$)|\n/g;
+const OWN = new RegExp(String.raw`\u001b\[(?:\d+m|\?25[lh]|2K|J|\d+A)|\r(?=\u001b\[|$)|\n`, 'g');
 const CONTROL = /[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
 
 const ATTACKS = [

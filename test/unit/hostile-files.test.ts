@@ -95,9 +95,21 @@ describe('a file of the context that changes', () => {
 
   it('while it is read, to more or to less, is told by its name', async () => {
     const message = '"file" of the context changed while it was being read';
-    expect(await changedBy(() => truncateSync(at('file'), 1 << 20))).toMatchObject({ message });
-    expect(await changedBy(() => truncateSync(at('file'), 2 * SIZE))).toMatchObject({ message });
-    expect(await changedBy(() => rmSync(at('file')))).toBeUndefined();
+    expect(
+      await changedBy(() => {
+        truncateSync(at('file'), 1 << 20);
+      }),
+    ).toMatchObject({ message });
+    expect(
+      await changedBy(() => {
+        truncateSync(at('file'), 2 * SIZE);
+      }),
+    ).toMatchObject({ message });
+    expect(
+      await changedBy(() => {
+        rmSync(at('file'));
+      }),
+    ).toBeUndefined();
   });
 
   it.each([
@@ -163,7 +175,7 @@ describe('a context folder', () => {
       root.path,
     ]);
     const all = (async () => {
-      for await (const { entry } of walk(root.path, undefined, NEVER)) void entry;
+      for await (const { entry } of walk(root.path, undefined, NEVER)) entry;
     })();
     await expect(all).rejects.toThrow(/of the context: ENAMETOOLONG$/);
     // Node cannot remove it either.
