@@ -134,6 +134,10 @@ export class Images {
     await this.#call('DELETE', `/images/${reference}?force=1`);
   }
 
+  async removeContainer(id: string): Promise<void> {
+    await this.#call('DELETE', `/containers/${id}?force=1&v=1`);
+  }
+
   /** Give an image another name. */
   async tag(reference: string, name: string): Promise<void> {
     const colon = name.lastIndexOf(':');
