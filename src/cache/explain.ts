@@ -69,7 +69,6 @@ const SINGLE: Readonly<Record<string, string>> = {
   context: 'its context',
   cleanup: 'its cleanup',
   squash: 'its squash',
-  command: 'its command',
   [ARTIFACT_ORDER]: 'the order of its artifacts',
 };
 

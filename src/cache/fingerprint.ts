@@ -4,7 +4,7 @@ import type { ArtifactSpec, CleanupSpec, SquashScope, StepReference } from '../c
 import type { Builder, EngineInfo, Limits } from '../core/ports.js';
 
 /** Raised when the same inputs would make another image, or are encoded in another way. */
-const FORMAT = 1;
+const FORMAT = 2;
 /** Hex characters of a part's digest: enough to tell two values apart. */
 const PART = 16;
 
@@ -36,8 +36,6 @@ export interface StepInputs {
   readonly secrets: Readonly<Record<string, string>>;
   /** IDs of SshSpec. */
   readonly ssh: readonly string[];
-  /** The step's command, only where `command_cache` makes its outcome part of the result. */
-  readonly command?: string;
 }
 
 /** An artifact in the step's context, of a step before it, which need not be a direct one. */
@@ -72,6 +70,13 @@ export function fingerprintOf(inputs: StepInputs, key: Buffer): Fingerprint {
   };
 }
 
+/** What stands for a step's command in a record: commands may hold secrets. */
+export function commandDigest(command: string, key: Buffer): string {
+  return createHmac('sha256', key)
+    .update(JSON.stringify(['command', command]))
+    .digest('hex');
+}
+
 /** Every name once: no two kinds of parts begin alike. */
 function partsOf(inputs: StepInputs): (readonly [name: string, value: Value])[] {
   const { limits, engine, cleanup } = inputs;
@@ -88,7 +93,6 @@ function partsOf(inputs: StepInputs): (readonly [name: string, value: Value])[] 
     ['context', inputs.context ?? null],
     ['cleanup', cleanupValue(cleanup)],
     ['squash', inputs.squash ?? null],
-    ['command', inputs.command ?? null],
     ...named('build arg', inputs.args),
     ...named('base image', inputs.bases),
     ...stepParts(inputs),

@@ -29,11 +29,18 @@ const STEPS = 10_000;
 /** Records that no session has asked for or made for so long are dropped, in milliseconds. */
 const LIFETIME = 90 * 86_400_000;
 
+interface RememberedImage {
+  readonly fingerprint: string;
+  readonly imageId: string;
+  /** commandDigest of the one that has succeeded in it last, where that is to be remembered. */
+  readonly command?: string;
+}
+
 interface StepMemory {
   /** Of the last session that built the step or found it built. */
   readonly last?: StepRecord;
   /** Latest first. */
-  readonly images: readonly { readonly fingerprint: string; readonly imageId: string }[];
+  readonly images: readonly RememberedImage[];
   readonly durationMs?: number;
   /** When it was written last, in milliseconds since the epoch. */
   readonly at: number;
@@ -67,8 +74,12 @@ export class Records {
 
   /** ID of an image that was built under this fingerprint; whether it still exists, the engine knows. */
   imageOf(label: string, fingerprintId: string): string | undefined {
-    return this.#memories.get(label)?.images.find(({ fingerprint }) => fingerprint === fingerprintId)
-      ?.imageId;
+    return this.#image(label, fingerprintId)?.imageId;
+  }
+
+  /** commandDigest of the last command that has succeeded in that image. */
+  commandOf(label: string, fingerprintId: string): string | undefined {
+    return this.#image(label, fingerprintId)?.command;
   }
 
   /** How long the step's last real build took, in milliseconds. */
@@ -87,6 +98,15 @@ export class Records {
       images: [{ fingerprint: id, imageId: record.imageId }, ...others].slice(0, IMAGES_PER_STEP),
       at: record.at,
     });
+  }
+
+  /** A command has succeeded in an image; nothing is noted where that is not the one known under the fingerprint. */
+  noteCommand(label: string, fingerprintId: string, imageId: string, command: string): void {
+    const memory = this.#memories.get(label);
+    const image = this.#image(label, fingerprintId);
+    if (memory === undefined || image?.imageId !== imageId) return;
+    const images = memory.images.map((one) => (one === image ? { ...image, command } : one));
+    this.#change(label, { ...memory, images, at: Date.now() });
   }
 
   /** A step was really built, with a fingerprint or without. */
@@ -118,6 +138,10 @@ export class Records {
       .slice(0, STEPS);
     await this.#store.write('records', this.#name, Buffer.from(JSON.stringify(alive)));
     this.#changed.clear();
+  }
+
+  #image(label: string, fingerprintId: string): RememberedImage | undefined {
+    return this.#memories.get(label)?.images.find(({ fingerprint }) => fingerprint === fingerprintId);
   }
 
   #change(label: string, memory: StepMemory): void {

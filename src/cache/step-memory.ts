@@ -1,8 +1,8 @@
 /** Decides what need not be built again: a step whose inputs have a known fingerprint, and whose image is there if needed. */
 import { ContextError } from '../tar/errors.js';
-import { findImageReferences } from '../dockerfile/references.js';
 import { usesContext } from '../dockerfile/uses-context.js';
-import type { BuiltStep, Fate, Hold, SessionMemory } from '../core/memory.js';
+import { baseImages } from '../core/base-images.js';
+import type { DoneStep, Fate, Hold, SessionMemory } from '../core/memory.js';
 import type { Plan, PlannedStep } from '../core/plan.js';
 import type { Builder, Engine, ImageDescription, Limits } from '../core/ports.js';
 import type { Secret } from '../core/secrets.js';
@@ -10,7 +10,7 @@ import { artifactParents } from './artifact-parents.js';
 import type { ContextDigest } from './context-digest.js';
 import { Contexts, keepFiles, keptFiles, type PlannedContext } from './contexts.js';
 import { explain, IMAGE_GONE } from './explain.js';
-import { fingerprintOf, type Fingerprint, type StepInputs } from './fingerprint.js';
+import { commandDigest, fingerprintOf, type Fingerprint, type StepInputs } from './fingerprint.js';
 import { Records } from './records.js';
 import type { CacheStore } from './store.js';
 import { unpredictable } from './unpredictable.js';
@@ -90,7 +90,8 @@ class Memory implements SessionMemory {
     return this.#fates(changed, hold);
   }
 
-  async remember(session: string, built: readonly BuiltStep[], signal: AbortSignal): Promise<void> {
+  async remember(session: string, done: readonly DoneStep[], signal: AbortSignal): Promise<void> {
+    const built = done.filter(({ fate }) => fate.kind === 'build');
     for (const { label, imageId } of built) this.#results.set(label, imageId);
     const contexts = built.flatMap(({ label }) => this.#contextOf(label)?.planned ?? []);
     const untouched = new Set(await this.#contexts.untouched(contexts, signal));
@@ -109,9 +110,22 @@ class Memory implements SessionMemory {
         ...(context !== undefined && { context: context.digest.digest }),
       });
     }
+    done.forEach((step) => {
+      this.#noteCommand(step);
+    });
     await this.#records.save();
     await this.#contexts.save();
     if (this.#facts.store.problem !== undefined) this.#facts.warn(this.#facts.store.problem);
+  }
+
+  /** The step has succeeded: so has its command, if it ran. */
+  #noteCommand({ label, fate, imageId }: DoneStep): void {
+    if (fate.kind === 'leave' || (fate.kind === 'reuse' && fate.command === 'left out')) return;
+    const step = this.#facts.plan.steps.find((one) => one.label === label);
+    if (step?.command === undefined || !step.commandCache) return;
+    const fingerprint = this.#fingerprint(step);
+    if (fingerprint === undefined) return;
+    this.#records.noteCommand(label, fingerprint.id, imageId, commandDigest(step.command, this.#facts.key));
   }
 
   /** What is needed of the unchanged steps is there or is built, from the last step to the first. */
@@ -138,15 +152,24 @@ class Memory implements SessionMemory {
     hold: Hold,
   ): Promise<Fate> {
     const { keepArtifacts } = this.#facts;
-    const { label, keep, command, afterBuildCommand, artifacts } = step;
+    const { label, keep, afterBuildCommand, artifacts } = step;
     const imageId = this.#results.get(label);
     if (why !== undefined || imageId === undefined) return { kind: 'build', why: why ?? [] };
-    const runs = command !== undefined || afterBuildCommand !== undefined;
+    const command = this.#leavesOutCommand(step) ? 'left out' : 'runs';
+    const runs = (step.command !== undefined && command === 'runs') || afterBuildCommand !== undefined;
     const needed = keep || runs || wanted.has(label) || (keepArtifacts && artifacts.length > 0);
     if (!needed) return { kind: 'leave', imageId };
-    if (await hold(label, imageId)) return { kind: 'reuse', imageId };
+    if (await hold(label, imageId)) return { kind: 'reuse', imageId, command };
     this.#records.forgetImage(label, imageId);
     return { kind: 'build', why: [IMAGE_GONE] };
+  }
+
+  /** Whether the command has succeeded in the image that is reused. Its network and limits are in the fingerprint. */
+  #leavesOutCommand(step: PlannedStep): boolean {
+    const { label, command, commandCache } = step;
+    const fingerprint = commandCache ? this.#fingerprint(step) : undefined;
+    if (command === undefined || fingerprint === undefined) return false;
+    return this.#records.commandOf(label, fingerprint.id) === commandDigest(command, this.#facts.key);
   }
 
   /** `undefined`: an earlier session has made it of the same; its result is then known. */
@@ -195,7 +218,7 @@ class Memory implements SessionMemory {
     if (why !== undefined) return { kind: 'unknown', why };
     const bases: Record<string, string> = {};
     let reads = usesContext(dockerfile.content);
-    for (const reference of foreignImages(step)) {
+    for (const { image: reference } of baseImages(step)) {
       const image = images.get(reference) ?? engine.describeImage(reference, signal);
       images.set(reference, image);
       const found = await image;
@@ -253,14 +276,6 @@ class Memory implements SessionMemory {
   #producersOf(label: string): readonly string[] {
     return (this.#producers.get(label) ?? []).map((producer) => producer.label);
   }
-}
-
-/** Names of the images that no step of the plan makes. */
-function foreignImages({ dockerfile, args, target }: PlannedStep): readonly string[] {
-  const ours = new Set(dockerfile.references.map(({ start }) => start));
-  const options = { buildArgs: args, ...(target !== undefined && { target }) };
-  const foreign = findImageReferences(dockerfile.content, options).filter(({ start }) => !ours.has(start));
-  return [...new Set(foreign.map(({ image }) => image))];
 }
 
 /** By label: the steps whose artifacts lie in its context, in the order of the plan. */

@@ -30,6 +30,7 @@ export function describePlan(plan: Plan): object {
       secrets: step.secrets.map(({ name, type, value }) => ({ name, type, value })),
       ssh: step.ssh.map(({ id, sources }) => ({ id, sources: [...sources] })),
       ...(step.command !== undefined && { command: step.command }),
+      ...(step.commandCache && { command_cache: true }),
       ...(step.afterBuildCommand !== undefined && { after_build_command: step.afterBuildCommand }),
       ...(step.timeoutMs !== undefined && { timeout: writeDuration(step.timeoutMs) }),
     })),

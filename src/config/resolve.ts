@@ -4,7 +4,7 @@ import { UsageError } from '../core/errors.js';
 import { afterBuild, plannedBase, warnOfCleanup } from './after-build.js';
 import { DockerfileReader, given, type FindImageReferences, type StepFiles } from './dockerfiles.js';
 import { closure, findCycles, topologicalOrder, type Dependencies } from './graph.js';
-import { describe, keyRange, rangeOf, type Checked } from './issues.js';
+import { describe, keyRange, nodeAt, rangeOf, type Checked } from './issues.js';
 import type { LoadOptions } from './load.js';
 import { checkBuildSecrets, checkStepSecrets, findBuildSecrets, plannedSecrets } from './secrets.js';
 import type { Range } from './source.js';
@@ -97,6 +97,7 @@ function resolveStep(
     }
   });
   warnOfHostCommand(step, checked, options);
+  refuseCommandCache(step, checked);
   warnOfCleanup(step, checked, options.noCleanup);
   const args = buildArgs(step, options);
   const files = reader.read(step, args);
@@ -124,6 +125,17 @@ function warnOfHostCommand(
   const range = keyRange(root, stepPath(label, 'after_build_command'));
   const hint = 'pass --after-build-commands to allow commands on this machine';
   problems.add({ ...source.error(message, range, hint), severity: 'warning' });
+}
+
+/** By what is written: a command that is wrong is there all the same. */
+function refuseCommandCache({ label, config }: Step, { root, source, problems }: Checked): void {
+  const command = nodeAt(root, stepPath(label, 'command'));
+  const isGiven =
+    command !== undefined && command.kind !== 'empty' && !(command.kind === 'text' && command.text === '');
+  if (config.command_cache !== true || isGiven) return;
+  const message = `"command_cache" of ${describe(stepPath(label))} has no command to leave out`;
+  const range = keyRange(root, stepPath(label, 'command_cache'));
+  problems.add(source.error(message, range, 'add "command:", or remove it'));
 }
 
 function reportCycles(
@@ -219,6 +231,7 @@ function planned(
     base: plannedBase(files.base, references),
     ...afterBuild(config, options.noCleanup),
     ...(command !== undefined && { command }),
+    commandCache: config.command_cache ?? false,
     ...(afterBuildCommand !== undefined && { afterBuildCommand }),
     ...(typeof config.timeout === 'number' && { timeoutMs: config.timeout }),
     keep,

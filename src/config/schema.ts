@@ -108,6 +108,9 @@ export const stepSchema = z.strictObject({
     .describe('Make one layer of all above the base; default: with cleanup; since version 2026-11-22'),
   depends_on: list(text).nullish().describe('Labels or image names of the steps to wait for'),
   command: text.nullish().describe("Run in a container of the step's image after it is built"),
+  command_cache: flag
+    .nullish()
+    .describe('Leave the command out where it succeeded in the same image before; since version 2026-11-22'),
   after_build_command: text.nullish().describe('Run on the host; only with --after-build-commands'),
   timeout: timeout
     .nullish()

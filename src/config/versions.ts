@@ -8,6 +8,7 @@ const NEWER_KEYS: readonly { readonly keys: readonly string[]; readonly since: S
   { keys: ['cleanup', 'network'], since: '2026-11-22' },
   { keys: ['squash'], since: '2026-11-22' },
   { keys: ['ssh'], since: '2026-11-22' },
+  { keys: ['command_cache'], since: '2026-11-22' },
   { keys: ['timeout'], since: '2026-11-22' },
 ];
 

@@ -118,4 +118,51 @@ describe.each(subjects())('on $name', (subject) => {
     await edit('other.df', `FROM busybox:latest\nLABEL habitus.test=${given.id}\nRUN echo new > /other\n`);
     expect(told(await run())[2]).toMatch(/^other succeeded: built: its Dockerfile changed/);
   });
+
+  test('with command_cache a command runs once for an image, and again for what could make it end otherwise', async () => {
+    const file = (command: string): string =>
+      squashYml({ app: ['dockerfile: app.df', `command: ${command}`, 'command_cache: true'] });
+    const given = await project(subject.engine, {
+      'build.yml': file('echo tried'),
+      'app.df': 'FROM busybox:latest\nLABELLED\nARG WHAT=1\nRUN echo $WHAT > /made\n',
+    });
+    const run = async (
+      options?: BuildOptions,
+    ): Promise<readonly [told: string | undefined, output: unknown]> => {
+      const done = await built(subject, given, { fingerprint: true, explain: true, ...options });
+      const output = done.output.filter((line) => /tried|failed/.test(line));
+      return [told(done)[0], output];
+    };
+    const command = async (text: string): Promise<void> => {
+      await writeFile(
+        join(given.directory, 'build.yml'),
+        file(text).replaceAll('@', `habitus.invalid/${given.id}/`),
+      );
+    };
+    const LEFT_OUT = ['app unchanged: unchanged, and its command left out', []];
+    const RUNS = 'app unchanged: unchanged, but its command has not yet succeeded in this image';
+
+    expect(await run()).toEqual(['app succeeded: built: never built here', ['tried']]);
+    expect(await run()).toEqual(LEFT_OUT);
+    await command('echo tried anew');
+    expect(await run()).toEqual([RUNS, ['tried anew']]);
+    expect(await run()).toEqual(LEFT_OUT);
+    await command('echo failed; exit 3');
+    await expect(run()).rejects.toThrow('exited with 3');
+    await expect(run()).rejects.toThrow('exited with 3');
+    await command('echo tried anew');
+    expect(await run()).toEqual(LEFT_OUT);
+    expect(await run({ buildArgs: { WHAT: '2' } })).toEqual([
+      'app succeeded: built: build arg WHAT is new',
+      ['tried anew'],
+    ]);
+    expect(await run({ limits: { memory: 64 * 1024 * 1024 } })).toEqual([
+      'app succeeded: built: the limits of RUN changed, build arg WHAT is no longer there',
+      ['tried anew'],
+    ]);
+    expect(await run()).toEqual(LEFT_OUT);
+    expect((await run({ fingerprint: false }))[1]).toEqual(['tried anew']);
+    expect((await run({ noCache: true }))[1]).toEqual(['tried anew']);
+    expect(await given.images.traces(given.id)).toEqual(NOTHING);
+  });
 });

@@ -47,7 +47,6 @@ const optional = fc.record({
     ),
   ),
   squash: option(fc.constantFrom('base' as const, 'scratch' as const)),
-  command: option(word),
 });
 const inputs: fc.Arbitrary<StepInputs> = fc.tuple(required, optional).map(([always, sometimes]) => ({
   ...always,
@@ -90,7 +89,6 @@ const BASIC: StepInputs = {
   squash: 'base',
   secrets: { token: 'd1' },
   ssh: ['default'],
-  command: 'test',
 };
 
 const why = (before: StepInputs, now: StepInputs, files: [FileStates, FileStates] | [] = []) =>
@@ -191,7 +189,6 @@ describe('explaining', () => {
     [{ squash: 'scratch' }, ['its squash changed']],
     [{ secrets: { token: 'd2' } }, ['secret token changed']],
     [{ ssh: [] }, ['ssh default is no longer there']],
-    [{ command: 'other' }, ['its command changed']],
     [{ version: '2.0.1' }, ['Habitus itself changed']],
     [{ version: '2.0.1', args: {} }, ['Habitus itself changed']],
     [{}, ['its image is gone from the engine']],

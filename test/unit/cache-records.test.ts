@@ -44,6 +44,21 @@ describe('records', () => {
     }
   });
 
+  it('know the command that succeeded last in an image, until that image is another one', async () => {
+    const records = await open();
+    for (const id of ['f1', 'f2']) records.note('app', record(id));
+    records.noteCommand('app', 'f1', 'sha256:f1', 'old');
+    records.noteCommand('app', 'f1', 'sha256:f1', 'new');
+    records.noteCommand('app', 'f2', 'sha256:other', 'of another image');
+    records.noteCommand('app', 'f3', 'sha256:f3', 'of no image');
+    await records.save();
+    const next = await open();
+    expect(['f1', 'f2', 'f3'].map((id) => next.commandOf('app', id))).toEqual(['new', undefined, undefined]);
+    expect(next.imageOf('app', 'f1')).toBe('sha256:f1');
+    next.note('app', record('f1'));
+    expect(next.commandOf('app', 'f1')).toBeUndefined();
+  });
+
   it('hold the images of the last eight fingerprints, latest use counting', async () => {
     const records = await open();
     for (const n of [0, 1, 2, 3, 4, 5, 6, 7, 0, 8]) records.note('app', record(`f${n}`));

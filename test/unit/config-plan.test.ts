@@ -350,15 +350,15 @@ toString: { name: constructor, depends_on: [constructor] }
     "build.yml:4:21: error: unknown key "__proto__" in step "a"
       4 |     a: { name: app, __proto__: x, toString: y, hasOwnProperty: z }
         |                     ^~~~~~~~~
-        = known here: name, context, dockerfile, target, args, no_cache, secrets, ssh, artifacts, cleanup, squash, depends_on, command, after_build_command, timeout, keep
+        = known here: name, context, dockerfile, target, args, no_cache, secrets, ssh, artifacts, cleanup, squash, depends_on, command, command_cache, after_build_command, timeout, keep
     build.yml:4:35: error: unknown key "toString" in step "a"
       4 |     a: { name: app, __proto__: x, toString: y, hasOwnProperty: z }
         |                                   ^~~~~~~~
-        = known here: name, context, dockerfile, target, args, no_cache, secrets, ssh, artifacts, cleanup, squash, depends_on, command, after_build_command, timeout, keep
+        = known here: name, context, dockerfile, target, args, no_cache, secrets, ssh, artifacts, cleanup, squash, depends_on, command, command_cache, after_build_command, timeout, keep
     build.yml:4:48: error: unknown key "hasOwnProperty" in step "a"
       4 |     a: { name: app, __proto__: x, toString: y, hasOwnProperty: z }
         |                                                ^~~~~~~~~~~~~~
-        = known here: name, context, dockerfile, target, args, no_cache, secrets, ssh, artifacts, cleanup, squash, depends_on, command, after_build_command, timeout, keep"
+        = known here: name, context, dockerfile, target, args, no_cache, secrets, ssh, artifacts, cleanup, squash, depends_on, command, command_cache, after_build_command, timeout, keep"
   `);
 });
 

@@ -133,7 +133,7 @@ function written(all: readonly Draft[]): string {
         depends_on: draft.needs.map((of) => all[of]?.label),
         no_cache: draft.noCache,
         keep: draft.keep,
-        ...(draft.command !== undefined && { command: draft.command }),
+        ...(draft.command !== undefined && { command: draft.command, command_cache: draft.keep }),
         ...(draft.target !== undefined && { target: draft.target }),
       },
     ]),
@@ -224,6 +224,7 @@ test('a plan written as YAML is the same plan when it is loaded', async () => {
             secrets: sorted(draft.secrets),
             ssh: draft.ssh,
             ...(draft.command !== undefined && { command: draft.command }),
+            commandCache: draft.command !== undefined && draft.keep,
             ...(draft.target !== undefined && { target: draft.target }),
             keep: draft.keep,
           };

@@ -283,7 +283,7 @@ fourth:
     build.yml:15:7: error: unknown key "weather" in step "web"
       15 |       weather: 5
          |       ^~~~~~~
-         = known here: name, context, dockerfile, target, args, no_cache, secrets, ssh, artifacts, cleanup, squash, depends_on, command, after_build_command, timeout, keep
+         = known here: name, context, dockerfile, target, args, no_cache, secrets, ssh, artifacts, cleanup, squash, depends_on, command, command_cache, after_build_command, timeout, keep
     build.yml:16:7: error: "keep" of step "web" must be true or false, not a list
       16 |       keep: [true]
          |       ^~~~

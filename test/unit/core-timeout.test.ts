@@ -46,6 +46,7 @@ function step(label: string, runs: readonly string[], more: Partial<PlannedStep>
     base: { kind: 'image', reference: 'busybox:latest' },
     secrets: [],
     ssh: [],
+    commandCache: false,
     keep: true,
     ...more,
   };

@@ -60,6 +60,7 @@ function stepOf(label: string, dockerfile: string, more: Partial<PlannedStep> = 
     base: { kind: 'scratch' },
     secrets: [{ name: 'key', type: 'file', value: '/key' }],
     ssh: [],
+    commandCache: false,
     keep: true,
     ...more,
   };
