@@ -175,10 +175,15 @@ export interface Engine {
   createContainer(request: ContainerRequest, signal: AbortSignal): Promise<EngineContainer>;
   /** All containers, running or not, with this label `key=value` or `key`. */
   listContainers(label: string): Promise<readonly LabelledContainer[]>;
-  /** The container of this name or ID, if there is one. */
+  /** The container of this name if there is one. */
   findContainer(name: string): Promise<LabelledContainer | undefined>;
   /** Kill and remove it with its anonymous volumes; no error when it is gone already. */
   removeContainer(id: string): Promise<void>;
+  /**
+   * The same for one that was told of as `made`: only if the classic builder has made it, for RUN can print what looks so.
+   * @returns whether there was one to remove
+   */
+  removeRunContainer(id: string): Promise<boolean>;
   /**
    * The address of the engine's host that RUN reaches with this network mode.
    * @param network as in BuildRequest

@@ -36,16 +36,16 @@ export async function removeTraces(
   };
   let containers = 0;
   await attempt(`containers of session ${session} may be left`, async () => {
-    const ids = (await engine.listContainers(`${SESSION_LABEL}=${session}`)).map(({ id }) => id);
-    for (const id of idsOf(unmarked, 'container')) {
-      const found = await engine.findContainer(id);
-      if (found !== undefined) ids.push(found.id);
-    }
-    for (const id of ids) {
+    for (const { id } of await engine.listContainers(`${SESSION_LABEL}=${session}`)) {
       if (await attempt(`container ${id.slice(0, 12)} is left`, () => engine.removeContainer(id)))
         containers += 1;
     }
   });
+  for (const id of idsOf(unmarked, 'container')) {
+    await attempt(`container ${id} is left`, async () => {
+      if (await engine.removeRunContainer(id)) containers += 1;
+    });
+  }
   const prefix = sessionPrefix(session);
   let images = 0;
   await attempt(`image names under ${prefix} may be left`, async () => {

@@ -5,7 +5,7 @@ import { packContext } from '../tar/pack.js';
 import { AtWork } from './at-work.js';
 import type { RegistryAuth } from './auth.js';
 import { ClassicOutput, type ClassicMessage } from './classic-output.js';
-import { removeContainer } from './containers.js';
+import { removeRunContainer } from './containers.js';
 import { inspectImage, removeImage } from './images.js';
 import { GentleStop } from './gentle-stop.js';
 import { buildQuery, postBuild } from './post-build.js';
@@ -119,7 +119,7 @@ async function send(
 
 /** Best effort, from the newest image to the oldest; what others use by now stays. */
 async function removeLeftovers(transport: Transport, output: ClassicOutput): Promise<void> {
-  for (const id of output.openContainers) await removeContainer(transport, id).catch(() => undefined);
+  for (const id of output.openContainers) await removeRunContainer(transport, id).catch(() => undefined);
   for (const id of output.madeImages.toReversed()) await removeUntagged(transport, id).catch(() => undefined);
 }
 

@@ -1,6 +1,7 @@
 /** Containers: created with labels, run with their output line by line, read as tars, and removed for good. */
 import { pipeline, type Readable } from 'node:stream';
 import { EngineError } from '../core/errors.js';
+import { SESSION_LABEL } from '../core/marks.js';
 import type { ContainerRequest, EngineContainer, ExecRequest, LabelledContainer } from '../core/ports.js';
 import { demultiplex } from './demux.js';
 import { execute } from './exec.js';
@@ -110,6 +111,39 @@ export async function removeContainer(transport: Transport, id: string): Promise
       await waitUntilGone(transport, id);
       return;
     }
+    throw error;
+  }
+}
+
+/**
+ * Remove the container of a RUN that the classic builder told of, and no other: what RUN itself prints can look like the
+ * builder's talk and name a container of somebody else.
+ * @returns whether there was one to remove
+ */
+export async function removeRunContainer(transport: Transport, id: string): Promise<boolean> {
+  if (!(await isRunContainer(transport, id))) return false;
+  await removeContainer(transport, id);
+  return true;
+}
+
+/** The classic builder makes containers of image IDs, where people and programs write names; seen on 20.10 and 28.5. */
+export async function isRunContainer(
+  transport: Transport,
+  id: string,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  try {
+    const answer = await transport.json({
+      method: 'GET',
+      path: `/containers/${id}/json`,
+      signal,
+      purpose: `look at the container ${id.slice(0, 12)}`,
+    });
+    const { Image: image, Labels: labels } = (answer as { Config: { Image: string; Labels: object | null } })
+      .Config;
+    return image.startsWith('sha256:') && !(SESSION_LABEL in (labels ?? {}));
+  } catch (error) {
+    if (error instanceof EngineError && error.status === 404) return false;
     throw error;
   }
 }

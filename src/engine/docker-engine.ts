@@ -14,7 +14,13 @@ import { EngineArchives } from './archives.js';
 import type { ConnectOptions } from './address.js';
 import { RegistryAuth } from './auth.js';
 import { buildClassic } from './classic.js';
-import { createContainer, findContainer, listContainers, removeContainer } from './containers.js';
+import {
+  createContainer,
+  findContainer,
+  listContainers,
+  removeContainer,
+  removeRunContainer,
+} from './containers.js';
 import {
   describeImage,
   inspectImage,
@@ -120,6 +126,10 @@ export class DockerEngine implements Engine {
 
   removeContainer(id: string): Promise<void> {
     return removeContainer(this.#transport, id);
+  }
+
+  removeRunContainer(id: string): Promise<boolean> {
+    return removeRunContainer(this.#transport, id);
   }
 
   gateway(network: string, signal: AbortSignal): Promise<string | undefined> {

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EngineError } from '../core/errors.js';
 import type { ClassicOutput } from './classic-output.js';
+import { isRunContainer } from './containers.js';
 import type { Transport } from './transport.js';
 
 /** A pull ends when the connection is cut, and has made no image yet. */
@@ -80,6 +81,7 @@ export class GentleStop {
   /** The builder announces a container before it starts it: until then the engine answers 409. */
   async #kill(id: string): Promise<void> {
     const { signal } = this.#over;
+    if (!(await isRunContainer(this.#transport, id, signal))) return;
     for (;;) {
       try {
         const purpose = `kill the container ${id}`;

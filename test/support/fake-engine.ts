@@ -146,6 +146,12 @@ export class FakeEngine implements Engine {
     return Promise.resolve();
   }
 
+  async removeRunContainer(id: string): Promise<boolean> {
+    const found = await this.findContainer(id);
+    if (found !== undefined) await this.removeContainer(found.id);
+    return found !== undefined;
+  }
+
   gateway(network: string): Promise<string | undefined> {
     switch (network) {
       case 'default':
