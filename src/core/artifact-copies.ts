@@ -1,6 +1,7 @@
 /**
- * Lets the classic builder take artifacts straight out of their image. What it takes from a context it gives to root,
- * by which setuid bits and capabilities go; what it takes from an image it leaves as it is.
+ * Lets builders take artifacts straight out of their image. What the classic builder takes from a context it gives to root, by
+ * which setuid bits and capabilities go; what it takes from an image it leaves as it is. BuildKit keeps both, but copies from an
+ * image inside the engine.
  */
 import { join, relative } from 'node:path';
 import { copyFromImage, findContextCopies, type RedirectedCopy } from '../dockerfile/copy-sources.js';

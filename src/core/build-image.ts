@@ -10,6 +10,7 @@ import { StepError } from './errors.js';
 import type { PlannedDockerfile, PlannedStep } from './plan.js';
 import type { BuilderEvent, BuildRequest } from './ports.js';
 import type { Session } from './session.js';
+import { shortInstruction } from './short-instruction.js';
 import type { StepReporter } from './step-reporter.js';
 import type { StepInput, StepSettings } from './step.js';
 
@@ -35,13 +36,19 @@ export async function buildImage(
     return await buildServed(step, request, settings, onEvent, signal);
   } catch (error) {
     if (!(error instanceof StepError)) throw error;
-    const { message, instruction, output } = error.failure;
+    const { message, instruction = '', output } = error.failure;
+    // Cut to length it may end within what is to be written otherwise.
+    const short = shortInstruction(instruction);
+    const rest = message.startsWith(short) ? message.slice(short.length) : undefined;
     throw new StepError(
       {
         ...error.failure,
-        message: asWritten(message),
+        message:
+          rest === undefined
+            ? asWritten(message)
+            : `${shortInstruction(asWritten(instruction))}${asWritten(rest)}`,
         output: output.map(asWritten),
-        ...(instruction !== undefined && { instruction: asWritten(instruction) }),
+        ...(instruction !== '' && { instruction: asWritten(instruction) }),
       },
       error,
     );
@@ -86,8 +93,7 @@ async function requestFor(
   signal: AbortSignal,
 ): Promise<Prepared> {
   const { ignore } = step.dockerfile;
-  const copies =
-    builder === 'classic' ? await copiesFromSteps(step, input, workDirectory, session, signal) : [];
+  const copies = await copiesFromSteps(step, input, workDirectory, session, signal);
   const declared = new Map(secrets.of(step.label).map((secret) => [secret.name, secret]));
   const mounts = digestSecretMounts(
     step.dockerfile.content,
@@ -126,7 +132,10 @@ async function requestFor(
 const SHOWN_DIGEST = 12;
 const NONE = Buffer.alloc(0);
 
-/** What `COPY` of artifacts becomes for the classic builder, which keeps their owners only from an image. */
+/**
+ * What `COPY` of artifacts becomes: the classic builder keeps their owners only from an image, and BuildKit copies them inside
+ * the engine, where no byte of them has to come back.
+ */
 function copiesFromSteps(
   step: PlannedStep,
   { producers }: StepInput,

@@ -1,6 +1,7 @@
 /** A failed build of either builder as users read it: which instruction, why, and what to do next. */
 import { StepError } from '../core/errors.js';
 import type { Failure } from '../core/events.js';
+import { shortInstruction } from '../core/short-instruction.js';
 import { NO_SPACE } from './explain.js';
 
 export interface FailedBuild {
@@ -28,8 +29,9 @@ export function buildError(failed: FailedBuild, cause?: unknown): StepError {
 }
 
 function sentence(instruction: string | undefined, reason: string, exitCode: number | undefined): string {
-  if (exitCode !== undefined) return `${shorten(instruction ?? 'A command')} exited with ${exitCode}`;
-  return instruction === undefined ? reason : `${shorten(instruction)} failed: ${reason}`;
+  if (exitCode !== undefined)
+    return `${shortInstruction(instruction ?? 'A command')} exited with ${exitCode}`;
+  return instruction === undefined ? reason : `${shortInstruction(instruction)} failed: ${reason}`;
 }
 
 /** Builders wrap reasons in layers of their own plumbing. */
@@ -52,11 +54,6 @@ function clean(reason: string): string {
 export function exitCodeOf(reason: string): number | undefined {
   const found = /(?:exit code: |returned a non-zero code: )(\d+)\s*$/.exec(reason.trim());
   return found?.[1] === undefined ? undefined : Number(found[1]);
-}
-
-function shorten(text: string): string {
-  const line = text.replace(/\s*\\?\n[\s\S]*$/, ' …');
-  return line.length > 100 ? `${line.slice(0, 99)}…` : line;
 }
 
 function hintFor(reason: string, exitCode: number | undefined, instruction = ''): string | undefined {
