@@ -10,7 +10,7 @@ import { schedule, type Outcome } from './scheduler.js';
 import type { Session } from './session.js';
 import { StepReporter } from './step-reporter.js';
 import { withinTimeout } from './step-timeout.js';
-import { runStep } from './step.js';
+import { runStep, type HandOff } from './step.js';
 
 export interface EndedStep {
   readonly step: PlannedStep;
@@ -61,9 +61,10 @@ export async function runSteps(
             imageId: imageOf(known(ended, producer)),
             artifacts: session.artifactsOf(producer),
           })),
-          handsOff:
-            settings.keepArtifacts ||
+          handOff: handOffOf(
+            settings,
             [...(flow.takersOf.get(label) ?? [])].some((taker) => fateOf(taker).kind === 'build'),
+          ),
         };
         const stepSettings = { ...settings, engine, session, workDirectory: plan.workDirectory };
         return withinTimeout(step, report, stepSignal, (limited) =>
@@ -95,6 +96,17 @@ export async function runSteps(
     if (outcome.status === 'failed' && isBug(outcome.error)) throw outcome.error;
   }
   return plan.steps.map(({ label }) => known(ended, label));
+}
+
+function handOffOf({ keepArtifacts, builder }: BuildSettings, isTaken: boolean): HandOff {
+  if (keepArtifacts) return 'contents';
+  if (!isTaken) return 'nothing';
+  switch (builder) {
+    case 'classic':
+      return 'contents';
+    case 'buildkit':
+      return 'list';
+  }
 }
 
 const BUILD: Fate = { kind: 'build', why: [] };

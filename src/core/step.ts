@@ -1,12 +1,13 @@
 /** One step: build → cleanup and squash → artifacts → command → after_build_command. */
 import type { Readable } from 'node:stream';
 import { spoolArtifact, type Artifact } from '../tar/artifact.js';
+import { deferArtifact } from '../tar/deferred-artifact.js';
 import { buildImage } from './build-image.js';
 import { cleanUp } from './cleanup.js';
 import { EngineError, StepError } from './errors.js';
 import { runHostCommand } from './host-command.js';
 import type { Fate } from './memory.js';
-import type { Builder, Engine, ImageDescription, Limits } from './ports.js';
+import type { Builder, Engine, EngineContainer, ImageDescription, Limits } from './ports.js';
 import type { ArtifactSpec, PlannedStep } from './plan.js';
 import type { BuildSecrets } from './secrets.js';
 import type { Session } from './session.js';
@@ -39,9 +40,14 @@ export interface Producer {
 export interface StepInput {
   /** All steps with artifacts that it depends on, directly or not, in the order of the plan. */
   readonly producers: readonly Producer[];
-  /** Whether anybody takes this step's artifacts. */
-  readonly handsOff: boolean;
+  readonly handOff: HandOff;
 }
+
+/**
+ * What of a step's artifacts goes on: `contents` where a context holds them whole, `list` where a builder asks for what it needs,
+ * which is mostly nothing, since it copies out of the image.
+ */
+export type HandOff = 'nothing' | 'list' | 'contents';
 
 /**
  * Run one step. Its image is then tagged with the session's name for it, its artifacts are in the session.
@@ -58,8 +64,8 @@ export async function runStep(
 ): Promise<string> {
   const { image, imageId } = await makeImage(step, fate, input, settings, report, signal);
   const tag = settings.session.tagOf(step.label);
-  const takes = step.artifacts.length > 0 && (fate.kind === 'build' || input.handsOff);
-  if (takes) await takeArtifacts(step, input.handsOff, tag, settings, report, signal);
+  const takes = step.artifacts.length > 0 && (fate.kind === 'build' || input.handOff !== 'nothing');
+  if (takes) await takeArtifacts(step, input.handOff, tag, settings, report, signal);
   const leavesOut = fate.kind === 'reuse' && fate.command === 'left out';
   if (step.command !== undefined && !leavesOut)
     await runCommand(step.command, image, tag, settings, report, signal);
@@ -130,25 +136,62 @@ async function reduceImage(
 
 async function takeArtifacts(
   step: PlannedStep,
-  handsOff: boolean,
+  handOff: HandOff,
   image: string,
-  { session, network }: StepSettings,
+  settings: StepSettings,
   report: StepReporter,
   signal: AbortSignal,
 ): Promise<void> {
+  const { session } = settings;
   report.phase('artifacts', `${step.artifacts.length} from ${step.imageName}`);
-  const container = await session.createContainer(
-    { image, command: ['artifacts'], network, limits: {} },
-    signal,
-  );
+  const container = await createArtifactContainer(image, settings, signal);
   try {
     for (const artifact of step.artifacts) {
       const archive = await openArtifact(artifact, (path) => container.archive(path, signal));
-      if (handsOff) session.handOff(step.label, await spoolArtifact(archive, artifact, signal));
-      else archive.destroy();
+      switch (handOff) {
+        case 'nothing':
+          archive.destroy();
+          break;
+        case 'list': {
+          const fetch = (later: AbortSignal) => fetchArtifact(artifact, image, settings, later);
+          session.handOff(step.label, await deferArtifact(archive, artifact, fetch, signal));
+          break;
+        }
+        case 'contents':
+          session.handOff(step.label, await spoolArtifact(archive, artifact, signal));
+          break;
+      }
     }
   } finally {
     await container.remove();
+  }
+}
+
+function createArtifactContainer(
+  image: string,
+  { session, network }: StepSettings,
+  signal: AbortSignal,
+): Promise<EngineContainer> {
+  return session.createContainer({ image, command: ['artifacts'], network, limits: {} }, signal);
+}
+
+/** Take an artifact of a step that has ended; its image has the session's name until the session ends. */
+async function fetchArtifact(
+  artifact: ArtifactSpec,
+  image: string,
+  settings: StepSettings,
+  signal: AbortSignal,
+): Promise<Readable> {
+  const container = await createArtifactContainer(image, settings, signal);
+  // Where this fails, disposing the session tries again and tells.
+  const remove = () => void container.remove().catch(() => undefined);
+  try {
+    const archive = await openArtifact(artifact, (path) => container.archive(path, signal));
+    archive.once('close', remove);
+    return archive;
+  } catch (error) {
+    remove();
+    throw error;
   }
 }
 
