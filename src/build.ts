@@ -117,6 +117,7 @@ async function buildPlan(
       removal: { force: options.forceRemoveImages ?? false, noPrune: options.noPruneImages ?? false },
       folder,
       secrets: served,
+      pull: options.pull ?? false,
       explain: options.explain ?? false,
       ...(memory !== undefined && { memory }),
     };

@@ -94,6 +94,7 @@ function buildOptions(flags: FlagValues): BuildOptions {
     buildArgs: flags.build,
     uid: flags.uid,
     noCache: flags['no-cache'],
+    pull: flags.pull,
     fingerprint: flags['no-fingerprint'] === undefined ? undefined : !flags['no-fingerprint'],
     explain: flags.explain,
     noCleanup: flags['no-cleanup'],

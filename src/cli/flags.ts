@@ -60,6 +60,7 @@ export const FLAGS = {
     help: 'auto, classic or buildkit (default: auto)',
   }),
   'no-cache': toggle({ group: 'manner', help: 'use no build cache' }),
+  pull: toggle({ group: 'manner', help: 'fetch the base images anew from their registries' }),
   'no-fingerprint': toggle({ group: 'manner', help: 'build steps even where nothing has changed' }),
   explain: toggle({ group: 'manner', help: 'say of each step why it is built' }),
   'no-cleanup': toggle({ group: 'manner', help: 'skip the cleanup commands and the squash' }),

@@ -49,6 +49,8 @@ export interface BuildOptions {
   /** Appended to every image name as `-<uid>`. */
   readonly uid?: string;
   readonly noCache?: boolean;
+  /** Fetch the base images anew from their registries before anything is built; what has changed is then built on them. */
+  readonly pull?: boolean;
   /** Leave out what an earlier session has built of the same inputs; default true. */
   readonly fingerprint?: boolean;
   /** Tell of each step why it is built, or that it is unchanged. */

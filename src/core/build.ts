@@ -13,6 +13,7 @@ import type { Plan, PlannedStep } from './plan.js';
 import { describeRecovery, type Recovery } from './promotion-lock.js';
 import { promote } from './promote.js';
 import { leavingOf } from './proof.js';
+import { pullBases } from './pull-bases.js';
 import { runSteps, statusOf, type EndedStep } from './run-steps.js';
 import { reasonOf } from './scheduler.js';
 import type { BuildSecrets, ProofReport } from './secrets.js';
@@ -34,6 +35,8 @@ export interface BuildSettings {
   /** Where it is written down what could be left without a mark. */
   readonly folder: UserFolder;
   readonly secrets: BuildSecrets;
+  /** Fetch the base images anew from their registries. */
+  readonly pull: boolean;
   /** Absent: everything is built. */
   readonly memory?: SessionMemory;
   /** Tell of each step why it is built, or is not. */
@@ -73,6 +76,7 @@ export async function runBuild(
   let end: End = { status: 'failed' };
   let ended: readonly EndedStep[];
   try {
+    if (settings.pull) await pullAll(plan, engine, emit, signal);
     // Before anything is built: what dead sessions have left may be what this build finds in the builder's cache.
     const [fates] = await Promise.all([
       decideFates(settings, holder(engine, session), signal),
@@ -103,6 +107,15 @@ export async function runBuild(
     durationMs: Math.round(performance.now() - started),
     steps: ended.map((step) => stepResult(step, end.status === 'succeeded')),
   };
+}
+
+/** Where it is stopped meanwhile the steps tell so. */
+async function pullAll(plan: Plan, engine: Engine, emit: Emit, signal: AbortSignal): Promise<void> {
+  try {
+    await pullBases(plan, engine, emit, signal);
+  } catch (error) {
+    if (!isStop(error, signal)) throw error;
+  }
 }
 
 /** None where it is stopped meanwhile: then nothing is started. */

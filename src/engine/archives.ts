@@ -93,7 +93,7 @@ export class EngineArchives implements ImageArchives {
       for await (const message of jsonLines(answer)) {
         const { error, stream } = message as { error?: string; stream?: string };
         const problem = error ?? (stream?.startsWith('Error ') === true ? stream.trim() : undefined);
-        if (problem !== undefined) throw complaint(call.purpose, problem);
+        if (problem !== undefined) throw complaint(call.purpose, problem, 200);
       }
     } catch (error) {
       throw this.#transport.failure(error, call);

@@ -156,11 +156,12 @@ describe.each(subjects())('on $name', (subject) => {
       'app succeeded: built: build arg WHAT is new',
       ['tried anew'],
     ]);
-    expect(await run({ limits: { memory: 64 * 1024 * 1024 } })).toEqual([
+    const limits = { memory: 64 * 1024 * 1024 };
+    expect(await run({ limits })).toEqual([
       'app succeeded: built: the limits of RUN changed, build arg WHAT is no longer there',
       ['tried anew'],
     ]);
-    expect(await run()).toEqual(LEFT_OUT);
+    expect(await run({ limits })).toEqual(LEFT_OUT);
     expect((await run({ fingerprint: false }))[1]).toEqual(['tried anew']);
     expect((await run({ noCache: true }))[1]).toEqual(['tried anew']);
     expect(await given.images.traces(given.id)).toEqual(NOTHING);

@@ -146,7 +146,7 @@ describe('the command line', () => {
   test('takes every flag of a build', () => {
     const argv =
       '-d app -f x.yml -step api --step web -env A=1=2 -env B= -allow-unset-env -build V=3 -uid 7 -j 4 -keep-going -timeout 1h30m ' +
-      '-builder classic -no-cache -no-cleanup -keep-build-cache -after-build-commands -network host -docker-memory 512m ' +
+      '-builder classic -no-cache -pull -no-cleanup -keep-build-cache -after-build-commands -network host -docker-memory 512m ' +
       '-docker-cpuset-cpus 0-3,6 -docker-cpu-shares 512 -keep-all -keep-artifacts --rm=false -force-rm -force-rmi ' +
       '-noprune-rmi -sec-providers env,file -allow-secret-commands -secret-env A -secret-env B -binding 10.0.0.1 -port 0 ' +
       '-user-secret-server me -password-secret-server a=b -proof p.json -no-proof=f -proof-base -host tcp://10.0.0.2:2376 -certs /certs -use-tls';
@@ -163,6 +163,7 @@ describe('the command line', () => {
       timeoutMs: 5_400_000,
       builder: 'classic',
       noCache: true,
+      pull: true,
       noCleanup: true,
       keepBuildCache: true,
       allowAfterBuildCommands: true,

@@ -25,6 +25,7 @@ const HELP = [
   '  --timeout DURATION              limit of the whole build, such as 90s or 1h30m',
   '  --builder NAME                  auto, classic or buildkit (default: auto)',
   '  --no-cache                      use no build cache',
+  '  --pull                          fetch the base images anew from their registries',
   '  --no-fingerprint                build steps even where nothing has changed',
   '  --explain                       say of each step why it is built',
   '  --no-cleanup                    skip the cleanup commands and the squash',

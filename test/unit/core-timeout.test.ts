@@ -99,6 +99,7 @@ function run(
           }),
       },
     },
+    pull: false,
     explain: false,
     ...more,
   };
