@@ -78,7 +78,9 @@ export async function runSteps(
           fate: fateOf(label),
           outcome,
           durationMs: started === undefined ? 0 : Math.round(performance.now() - started),
-          ...(outcome.status === 'failed' && { failure: failureOf(outcome.error) }),
+          ...(outcome.status === 'failed' && {
+            failure: withFinalNames(failureOf(outcome.error), plan, session),
+          }),
         };
         ended.set(label, step);
         emit(finishedEvent(step));
@@ -181,6 +183,15 @@ function failureOf(error: unknown): Failure {
     return { message: error.message, output: [], ...(error.hint !== undefined && { hint: error.hint }) };
   }
   return { message: error instanceof Error ? error.message : String(error), output: [] };
+}
+
+/** The engine speaks of the names that images have while the session lasts; users know those of their build file. */
+function withFinalNames(failure: Failure, { steps }: Plan, session: Session): Failure {
+  const message = steps.reduce(
+    (text, { label, imageName }) => text.replaceAll(session.tagOf(label), () => imageName),
+    failure.message,
+  );
+  return { ...failure, message };
 }
 
 /** Whether an error comes from this program's own mistake rather than from files, the engine or the system. */
