@@ -124,7 +124,9 @@ class Scene {
 
   async expectNothingLeft(about: string): Promise<void> {
     const { images, id } = this.#given;
-    expect(await images.traces(id), about).toEqual(NOTHING);
+    const traces = await images.traces(id);
+    const histories = await Promise.all(traces.dangling.map((image) => images.history(image)));
+    expect(traces, [about, ...histories.flat()].join('\n')).toEqual(NOTHING);
     const kept = await readdir(this.#cache, { recursive: true });
     expect(
       kept.filter((path) => /(?:^|\/)\.writing-|^habitus\/sessions\/./.test(path)),
@@ -143,9 +145,10 @@ describe.each(subjects())('on $name', (subject) => {
     let current = '1';
     for (let round = 2; round < KILLS + 2; round += 1) {
       const afterMs = Math.round(random() * duration * 1.05);
-      const about = `seed ${SEED}, round ${round} killed after ${afterMs} ms of ${Math.round(duration)}`;
+      let about = `seed ${SEED}, round ${round} killed after ${afterMs} ms of ${Math.round(duration)}`;
       await scene.kill(round, afterMs);
       if (random() < 0.5) {
+        about += ', then gc';
         await scene.collect();
         const [now, ...others] = await scene.round();
         expect([now, others], about).toEqual([expect.stringMatching(`^(?:${current}|${round})$`), []]);

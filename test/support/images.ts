@@ -60,6 +60,12 @@ export class Images {
     return answer.status === 404 ? undefined : (JSON.parse(answer.body.toString()) as never);
   }
 
+  /** What made its layers, the latest first. */
+  async history(image: string): Promise<readonly string[]> {
+    const entries = await this.#json<readonly { readonly CreatedBy: string }[]>(`/images/${image}/history`);
+    return entries.map(({ CreatedBy }) => CreatedBy);
+  }
+
   /** Name → image ID of all names that start so, e.g. `habitus.invalid/`. */
   async names(prefix: string): Promise<Record<string, string>> {
     const images = await this.#json<readonly ImageSummary[]>('/images/json');
