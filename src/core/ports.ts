@@ -190,6 +190,8 @@ export interface Engine {
    * @returns IPv4 where there is one; `undefined` where RUN reaches none, or nobody can know it
    */
   gateway(network: string, signal: AbortSignal): Promise<string | undefined>;
+  /** Images without a name that were made from others, as the classic builder makes them; IDs. */
+  listIntermediateImages(): Promise<readonly { readonly id: string; readonly parent: string }[]>;
   /** All image names under a repository prefix, e.g. `127.0.0.1:1/habitus/`; order unspecified. */
   listImageNames(prefix: string): Promise<readonly { readonly name: string; readonly imageId: string }[]>;
   /** Close connections; the object is not used afterwards. */

@@ -63,13 +63,46 @@ export async function removeTraces(
       problems.push(`image ${name} is left: a container uses it`);
     }
   });
+  const noted = idsOf(unmarked, 'image');
+  const made: string[] = [];
+  if (noted.length > 0) {
+    await attempt(`images made from those of session ${session} may be left`, async () => {
+      made.push(...descendants(noted, await engine.listIntermediateImages()));
+    });
+  }
   // The newest first: an image that another was made from stays.
-  for (const id of idsOf(unmarked, 'image').toReversed()) {
+  for (const id of [...noted, ...made].toReversed()) {
     await attempt(`image ${id} is left`, async () => {
       if (await removeIfNameless(engine, id, { noPrune: true })) images += 1;
     });
   }
   return { containers, images, problems };
+}
+
+/**
+ * Images without a name that were made from these, older ones first: an engine makes one more image or two after the death of
+ * who would have written them down.
+ * @param ids whole or short
+ */
+function descendants(
+  ids: readonly string[],
+  images: readonly { readonly id: string; readonly parent: string }[],
+): readonly string[] {
+  const short = new Set(ids.map(shortOf));
+  const found: string[] = [];
+  for (let more = true; more;) {
+    const next = images.filter(({ id, parent }) => short.has(shortOf(parent)) && !short.has(shortOf(id)));
+    for (const { id } of next) {
+      short.add(shortOf(id));
+      found.push(id);
+    }
+    more = next.length > 0;
+  }
+  return found;
+}
+
+function shortOf(id: string): string {
+  return id.replace('sha256:', '').slice(0, 12);
 }
 
 function idsOf(unmarked: readonly Unmarked[], wanted: Unmarked['kind']): readonly string[] {

@@ -25,6 +25,7 @@ import {
   describeImage,
   inspectImage,
   listImageNames,
+  listIntermediateImages,
   removeImage,
   removeImageWithParents,
   tagImage,
@@ -134,6 +135,10 @@ export class DockerEngine implements Engine {
 
   gateway(network: string, signal: AbortSignal): Promise<string | undefined> {
     return gateway(this.#transport, network, signal);
+  }
+
+  listIntermediateImages(): ReturnType<Engine['listIntermediateImages']> {
+    return listIntermediateImages(this.#transport);
   }
 
   listImageNames(prefix: string): ReturnType<Engine['listImageNames']> {

@@ -148,6 +148,20 @@ function isRemovedMeanwhile({ status, message }: EngineError): boolean {
   return status === 500 && message.includes('unrecognized image ID');
 }
 
+export async function listIntermediateImages(
+  transport: Transport,
+): Promise<readonly { id: string; parent: string }[]> {
+  const answer = (await listImages(transport, { all: '1' })) as readonly ListedImage[];
+  return answer.flatMap(({ Id: id, ParentId: parent, RepoTags: names }) =>
+    parent === '' || named(names) ? [] : [{ id, parent }],
+  );
+}
+
+/** Engines before 25 list `<none>:<none>` where there is no name. */
+function named(names: readonly string[] | null | undefined): boolean {
+  return (names ?? []).some((name) => name !== '<none>:<none>');
+}
+
 export async function listImageNames(
   transport: Transport,
   prefix: string,

@@ -122,6 +122,10 @@ class Scene {
     return [...new Set(rounds)];
   }
 
+  async countDangling(): Promise<number> {
+    return (await this.#given.images.traces(this.#given.id)).dangling.length;
+  }
+
   async expectNothingLeft(about: string): Promise<void> {
     const { images, id } = this.#given;
     const traces = await images.traces(id);
@@ -153,6 +157,12 @@ describe.each(subjects())('on $name', (subject) => {
         const [now, ...others] = await scene.round();
         expect([now, others], about).toEqual([expect.stringMatching(`^(?:${current}|${round})$`), []]);
         current = now ?? '';
+        // The first image that the classic builder makes is not known to anybody when the program dies just then: it is what
+        // the next build begins with.
+        if (subject.builder === 'classic' && (await scene.countDangling()) === 1) {
+          duration = await scene.build(round);
+          current = String(round);
+        }
       } else {
         duration = await scene.build(round);
         expect(await scene.round(), about).toEqual([String(round)]);

@@ -18,6 +18,8 @@ import { encode, folder, streamOf, type Member } from './tar.js';
 
 interface FakeImage extends Built {
   readonly id: string;
+  /** Set by tests: the image that it was made from, if it has no name. */
+  parent?: string;
   readonly names: Set<string>;
 }
 
@@ -166,6 +168,13 @@ export class FakeEngine implements Engine {
     }
   }
 
+  listIntermediateImages(): ReturnType<Engine['listIntermediateImages']> {
+    const nameless = [...this.images.values()].filter(({ names }) => names.size === 0);
+    return Promise.resolve(
+      nameless.flatMap(({ id, parent }) => (parent === undefined ? [] : [{ id, parent }])),
+    );
+  }
+
   listImageNames(prefix: string): ReturnType<Engine['listImageNames']> {
     const names = [...this.images.values()].flatMap(({ id, names }) =>
       [...names].filter((name) => name.startsWith(prefix)).map((name) => ({ name, imageId: id })),
@@ -195,7 +204,13 @@ export class FakeEngine implements Engine {
   }
 
   #find(reference: string): FakeImage | undefined {
-    return this.images.get(reference) ?? [...this.images.values()].find(({ names }) => names.has(reference));
+    const isShort = /^[0-9a-f]{12,}$/.test(reference);
+    return (
+      this.images.get(reference) ??
+      [...this.images.values()].find(
+        ({ id, names }) => names.has(reference) || (isShort && id.startsWith(`sha256:${reference}`)),
+      )
+    );
   }
 
   #addImage(built: Built, name: string): FakeImage {

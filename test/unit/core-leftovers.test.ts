@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EngineError } from '../../src/core/errors.js';
 import type { BuildEvent } from '../../src/core/events.js';
 import { collectDead } from '../../src/core/collect-dead.js';
@@ -136,6 +136,27 @@ describe('collecting', () => {
     });
     expect(engine.images.has(named)).toBe(true);
     expect(engine.images.has(nameless)).toBe(false);
+  });
+
+  it('removes what was made of it, too, which nobody lived to write down', async () => {
+    const [noted, made, last, other] = [
+      await image('a:1'),
+      await image('b:1'),
+      await image('c:1'),
+      await image('d:1'),
+    ];
+    for (const [id, parent] of [[noted], [made, noted], [last, made], [other, 'sha256:base']] as const) {
+      const found = engine.images.get(id);
+      found?.names.clear();
+      if (found !== undefined && parent !== undefined) found.parent = parent;
+    }
+    const unmarked = [{ kind: 'image', id: noted.slice('sha256:'.length, 20) }] as const;
+    const removing = vi.spyOn(engine, 'removeImage');
+    expect(await collect(engine, folder, { session: '1jzk6cq3v0ab', unmarked }, NEVER)).toMatchObject({
+      images: 3,
+    });
+    expect(removing.mock.calls.map(([id]) => id)).toEqual([last, made, noted.slice('sha256:'.length, 20)]);
+    expect(engine.images.has(other)).toBe(true);
   });
 
   it('keeps the journal where something could not be removed', async () => {
