@@ -4,7 +4,7 @@ import type { ImageDescription } from '../core/ports.js';
 import { listOf, textOf } from './shape.js';
 import type { Call, Transport } from './transport.js';
 
-const LIST_TRIES = 10;
+const LOOK_TRIES = 10;
 
 /** The parts of the Engine API's image inspect that are read. */
 interface InspectedImage {
@@ -28,20 +28,25 @@ export async function inspectImage(
   reference: string,
   signal?: AbortSignal,
 ): Promise<InspectedImage | undefined> {
-  try {
-    const purpose = `describe the image ${reference}`;
-    const answer = await transport.json({
-      method: 'GET',
-      path: `/images/${reference}/json`,
-      signal,
-      purpose,
-    });
-    textOf(answer, 'Id', purpose);
-    return answer as InspectedImage;
-  } catch (error) {
-    if (error instanceof EngineError && error.status === 404) return undefined;
-    throw error;
+  for (let tries = 1; ; tries += 1) {
+    try {
+      const answer = await transport.json({
+        method: 'GET',
+        path: `/images/${reference}/json`,
+        signal,
+        purpose: `describe the image ${reference}`,
+      });
+      return answer as InspectedImage;
+    } catch (error) {
+      if (error instanceof EngineError && error.status === 404) return undefined;
+      if (!isDisturbed(error) || tries === LOOK_TRIES) throw error;
+    }
   }
+}
+
+/** How the containerd store puts it when an image changes while it looks at it (seen on 28.5). */
+function isDisturbed(error: unknown): boolean {
+  return error instanceof EngineError && error.message.includes('data changed during operation, retry');
 }
 
 export async function describeImage(
@@ -184,7 +189,8 @@ async function listImages(transport: Transport, query: Call['query'] = {}): Prom
     try {
       return listOf(await transport.json({ method: 'GET', path: '/images/json', query, purpose }), purpose);
     } catch (error) {
-      if (!(error instanceof EngineError && error.status === 404) || tries === LIST_TRIES) throw error;
+      const isTransient = (error instanceof EngineError && error.status === 404) || isDisturbed(error);
+      if (!isTransient || tries === LOOK_TRIES) throw error;
     }
   }
 }
