@@ -17,7 +17,6 @@ import type { Plan } from './core/plan.js';
 import { TimeLimit } from './core/time-limit.js';
 import { userFolder, type UserFolder } from './core/user-folder.js';
 import { connect } from './engine/connect.js';
-import { checkSsh } from './engine/ssh-sources.js';
 import { forBuild, openSecrets, type ReadSecrets } from './secrets/build-secrets.js';
 import { openDigestKey } from './secrets/digest.js';
 import { checkReportFile, writeReport } from './secrets/report-file.js';
@@ -86,11 +85,10 @@ async function buildPlan(
   try {
     const builder = chooseBuilder(options.builder ?? 'auto', engine.info);
     checkPlan(plan, builder);
-    if (builder === 'buildkit') {
-      await checkSsh(
-        plan.steps.flatMap(({ ssh }) => ssh),
-        process.env,
-      );
+    const ssh = plan.steps.flatMap((step) => step.ssh);
+    if (builder === 'buildkit' && ssh.length > 0) {
+      const { checkSsh } = await import('./engine/ssh-sources.js');
+      await checkSsh(ssh, process.env);
     }
     await using served = forBuild(secrets, options, {
       engine,

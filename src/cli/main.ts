@@ -1,73 +1,34 @@
-/** The command line, from arguments to exit status. */
+/** The program's door: what asks for its version or its help alone is answered at once, for all else the rest is loaded. */
 import { EXIT } from '../core/errors.js';
-import { chooseAppearance, type Appearance } from './appearance.js';
-import { readCommandLine, type CommandLine } from './command-line.js';
-import { describeFailure } from './failures.js';
-import { BUILD, SUBCOMMANDS } from './grammar.js';
-import { helpText } from './program.js';
-import { versionText } from './version.js';
 import { processWorld, type World } from './world.js';
 
 /** @returns the exit status; never rejects */
 export async function main(argv: readonly string[], world: World = processWorld()): Promise<number> {
-  let appearance = chooseAppearance({ progress: 'auto', pretty: true }, world);
-  let stack = false;
-  const fail = (error: unknown): number => {
-    const { text, exitCode } = describeFailure(error, { ...appearance, stack });
-    world.stderr.write(`${text}\n`);
-    return exitCode;
-  };
-  world.onCrash((error) => {
-    world.exit(fail(error));
-  });
-  try {
-    const line = readCommandLine(argv);
-    if ('display' in line) {
-      appearance = chooseAppearance(line.display, world);
-      stack = line.display.logLevel === 'debug';
-    }
-    const status = await run(line, appearance, world);
-    const lost = await world.flushed();
-    if (lost === undefined) return status;
-    const failed = fail(lost);
-    return status === EXIT.ok ? failed : status;
-  } catch (error) {
-    return fail(error);
+  const answer = await answerAtOnce(argv);
+  if (answer !== undefined) {
+    world.stdout.write(answer);
+    if ((await world.flushed()) === undefined) return EXIT.ok;
   }
+  // An answer that was lost is lost again, and then told as any failure is.
+  const { runCommandLine } = await import('./run.js');
+  return runCommandLine(argv, world);
 }
 
-async function run(line: CommandLine, appearance: Appearance, world: World): Promise<number> {
-  switch (line.command) {
-    case 'help':
-      world.stdout.write(helpText(line.of === 'build' ? BUILD : SUBCOMMANDS[line.of]));
-      return EXIT.ok;
-    case 'version':
-      world.stdout.write(`${versionText()}\n`);
-      return EXIT.ok;
-    case 'print': {
-      const { runPrintCommand } = await import('./print.js');
-      return await runPrintCommand(line.options, appearance, world);
+async function answerAtOnce(argv: readonly string[]): Promise<string | undefined> {
+  const [word = '', ...more] = argv;
+  if (more.length > 0) return undefined;
+  switch (word) {
+    case '-version':
+    case '--version': {
+      const { versionText } = await import('./version.js');
+      return `${versionText()}\n`;
     }
-    case 'build': {
-      const { runBuildCommand } = await import('./build.js');
-      return await runBuildCommand(line, appearance, world);
+    case '-help':
+    case '--help': {
+      const { helpText } = await import('./help.js');
+      return helpText();
     }
-    case 'squash': {
-      const { runSquashCommand } = await import('./squash.js');
-      return await runSquashCommand(line, appearance, world);
-    }
-    case 'check-image': {
-      const { runCheckImageCommand } = await import('./check-image.js');
-      return await runCheckImageCommand(line, appearance, world);
-    }
-    case 'prove': {
-      const { runProveCommand } = await import('./prove.js');
-      return await runProveCommand(line, appearance, world);
-    }
-    case 'sessions':
-    case 'gc': {
-      const { runSessionCommand } = await import('./sessions.js');
-      return await runSessionCommand(line, appearance, world);
-    }
+    default:
+      return undefined;
   }
 }

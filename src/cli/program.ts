@@ -1,12 +1,10 @@
-/** The commander program: declares the flags of a command, reads them, and lays out its help text. */
+/** The commander program: declares the flags of a command and reads them. */
 import { Command, Option } from 'commander';
 import { nearest } from '../config/suggest.js';
 import { UsageError } from '../core/errors.js';
-import type { Flag } from './flag.js';
 import { normalizeGoFlags, type KnownFlag } from './go-flags.js';
 import { BUILD, SUBCOMMANDS, type Subcommand, type Flags, type Grammar, type ValuesOf } from './grammar.js';
-
-const HELP_WIDTH = 88;
+import { spelling } from './help.js';
 
 export interface Words<F extends Flags> {
   readonly flags: ValuesOf<F>;
@@ -29,42 +27,17 @@ export function readWords<F extends Flags>(grammar: Grammar<F>, argv: readonly s
   return { flags: Object.fromEntries(flags) as ValuesOf<F>, operand };
 }
 
-export function helpText(grammar: Grammar = BUILD): string {
-  return `${createProgram(grammar).helpInformation().trimEnd()}\n${grammar.notes}`;
-}
-
-function createProgram({ name, usage, description, groups, flags }: Grammar): Command {
-  const program = new Command(name)
-    .usage(usage)
-    .description(description)
-    .helpOption(false)
-    .exitOverride()
-    .configureHelp({
-      helpWidth: HELP_WIDTH,
-      optionTerm: (option) => termOf(option.name(), flags[option.name()]),
-      optionDescription: (option) => option.description,
-    });
+function createProgram({ name, flags }: Grammar): Command {
+  const program = new Command(name).helpOption(false).exitOverride();
   for (const [flagName, flag] of Object.entries(flags)) {
-    const option = new Option(`--${flagName} <value>`, flag.help)
-      .helpGroup(groups[flag.group])
-      .argParser((text, previous: unknown) => flag.add(spelling(flagName), text, previous));
+    const option = new Option(`--${flagName} <value>`, flag.help).argParser((text, previous: unknown) =>
+      flag.add(spelling(flagName), text, previous),
+    );
     // To commander `--no-cache` would be the opposite of a flag `--cache`.
     option.negate = false;
     program.addOption(option);
   }
   return program;
-}
-
-/** `-d DIR`, `-j, --jobs N`, `--no-cache`. */
-function termOf(name: string, flag: Flag<unknown> | undefined): string {
-  const { short, metavar } = flag ?? {};
-  const names = short === undefined ? spelling(name) : `-${short}, ${spelling(name)}`;
-  return metavar === undefined ? names : `${names} ${metavar}`;
-}
-
-/** A flag as messages write it. */
-function spelling(name: string): string {
-  return name.length === 1 ? `-${name}` : `--${name}`;
 }
 
 function knownFlags({ flags }: Grammar): ReadonlyMap<string, KnownFlag> {

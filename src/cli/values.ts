@@ -24,7 +24,8 @@ export const boolean: Kind<boolean> = {
 
 export function oneOf<const T extends string>(...words: readonly [T, ...T[]]): Kind<T> {
   return {
-    takes: new Intl.ListFormat('en-GB', { type: 'disjunction' }).format(words),
+    // Intl.ListFormat would take as long as all the rest of --help.
+    takes: `${words.slice(0, -1).join(', ')} or ${words.at(-1) ?? ''}`,
     parse: (text) => words.find((word) => word === text),
   };
 }

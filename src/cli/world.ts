@@ -31,7 +31,7 @@ export interface World {
   exit(code: number): void;
   /** Standard output for bytes. */
   openStdout(): Writable;
-  /** Loaded when it is needed: `--help` must not wait for what talks to engines. */
+  /** `--help` must not wait for what talks to engines. */
   loadLibrary(): Promise<Library>;
 }
 
@@ -57,6 +57,16 @@ export function processWorld(): World {
     onCrash: (listener) => process.on('uncaughtException', listener),
     exit: (code) => process.exit(code),
     openStdout: () => process.stdout,
-    loadLibrary: () => import('../index.js'),
+    loadLibrary: () => Promise.resolve(LIBRARY),
   };
 }
+
+/** Of each function only what it needs is loaded, by its first call. */
+const LIBRARY: Library = {
+  build: async (options) => (await import('../build.js')).build(options),
+  squash: async (options) => (await import('../images.js')).squash(options),
+  checkImage: async (options) => (await import('../images.js')).checkImage(options),
+  prove: async (options) => (await import('../images.js')).prove(options),
+  listSessions: async (options) => (await import('../sessions.js')).listSessions(options),
+  collectGarbage: async (options) => (await import('../sessions.js')).collectGarbage(options),
+};

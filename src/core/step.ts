@@ -2,8 +2,6 @@
 import type { Readable } from 'node:stream';
 import { spoolArtifact, type Artifact } from '../tar/artifact.js';
 import { deferArtifact } from '../tar/deferred-artifact.js';
-import { buildImage } from './build-image.js';
-import { cleanUp } from './cleanup.js';
 import { EngineError, StepError } from './errors.js';
 import { runHostCommand } from './host-command.js';
 import type { Fate } from './memory.js';
@@ -12,7 +10,6 @@ import type { ArtifactSpec, PlannedStep } from './plan.js';
 import type { BuildSecrets } from './secrets.js';
 import type { Session } from './session.js';
 import { isMissingProgram, wordsOf } from './shell.js';
-import { forgetRemoved, removeReplaced, squashImage, warnOfStuckLayers } from './squash.js';
 import type { StepReporter } from './step-reporter.js';
 
 /** What is the same for every step of one build. */
@@ -62,26 +59,20 @@ export async function runStep(
   report: StepReporter,
   signal: AbortSignal,
 ): Promise<string> {
-  const { image, imageId } = await makeImage(step, fate, input, settings, report, signal);
+  const imageId = await makeImage(step, fate, input, settings, report, signal);
   const tag = settings.session.tagOf(step.label);
   const takes = step.artifacts.length > 0 && (fate.kind === 'build' || input.handOff !== 'nothing');
   if (takes) await takeArtifacts(step, input.handOff, tag, settings, report, signal);
   const leavesOut = fate.kind === 'reuse' && fate.command === 'left out';
   if (step.command !== undefined && !leavesOut)
-    await runCommand(step.command, image, tag, settings, report, signal);
+    await runCommand(step, step.command, settings, report, signal);
   if (step.afterBuildCommand !== undefined) {
     await runAfterBuildCommand(step, step.afterBuildCommand, imageId, settings, report, signal);
   }
   return imageId;
 }
 
-interface MadeImage {
-  readonly imageId: string;
-  /** As it was built: cleanup and squash keep its config. */
-  readonly image: ImageDescription;
-}
-
-/** Build, clean and squash it; the session has given its name to an image that is reused. */
+/** Build, clean and squash it; the session has given its name to an image that is reused. @returns the image ID */
 async function makeImage(
   step: PlannedStep,
   fate: Exclude<Fate, { kind: 'leave' }>,
@@ -89,49 +80,27 @@ async function makeImage(
   settings: StepSettings,
   report: StepReporter,
   signal: AbortSignal,
-): Promise<MadeImage> {
-  const { engine, session } = settings;
-  const tag = session.tagOf(step.label);
+): Promise<string> {
+  if (fate.kind === 'reuse') return fate.imageId;
   const since = Date.now();
-  if (fate.kind === 'build') await buildImage(step, input, settings, report, signal);
-  const image = await engine.describeImage(tag, signal);
-  if (image === undefined) throw new EngineError(`the image of ${step.label} is gone right after its build`);
-  if (fate.kind === 'reuse') return { image, imageId: fate.imageId };
-  return { image, imageId: await reduceImage(step, image, since, settings, report, signal) };
+  // What builds and squashes is loaded by the first step that needs it.
+  const { buildImage } = await import('./build-image.js');
+  await buildImage(step, input, settings, report, signal);
+  const built = await describeStep(step, settings, signal);
+  if (step.cleanup === undefined && step.squash === undefined) return built.id;
+  const { reduceImage } = await import('./reduce-image.js');
+  return reduceImage(step, built, since, settings, report, signal);
 }
 
-/** Clean and squash what was built, as far as the step asks for it. @returns the image ID */
-async function reduceImage(
-  step: PlannedStep,
-  built: ImageDescription,
-  since: number,
-  settings: StepSettings,
-  report: StepReporter,
+/** The image of a step in this session. */
+async function describeStep(
+  { label }: PlannedStep,
+  { engine, session }: StepSettings,
   signal: AbortSignal,
-): Promise<string> {
-  const { cleanup, squash, base, label } = step;
-  if (cleanup === undefined && squash === undefined) return built.id;
-  const { engine, session } = settings;
-  const tag = session.tagOf(label);
-  const source =
-    cleanup === undefined
-      ? tag
-      : await cleanUp(
-          { cleanup, image: built, tag, cleanedTag: session.cleanedTagOf(label) },
-          settings,
-          report,
-          signal,
-        );
-  report.phase('squash');
-  const request = { scope: squash ?? 'nothing', base, built, tag, source } as const;
-  const squashed = await squashImage(request, engine, session, signal);
-  report.squashed(built, squashed);
-  if (source !== tag) await engine.removeImage(source, { noPrune: true });
-  await removeReplaced(built.id, base, engine, session);
-  if (squash === undefined) return squashed.imageId;
-  await forgetRemoved(squashed, since, settings, report, signal);
-  warnOfStuckLayers(squashed, report);
-  return squashed.imageId;
+): Promise<ImageDescription> {
+  const image = await engine.describeImage(session.tagOf(label), signal);
+  if (image === undefined) throw new EngineError(`the image of ${label} is gone from the engine`);
+  return image;
 }
 
 async function takeArtifacts(
@@ -216,17 +185,23 @@ async function openArtifact(
 
 /** Run the step's command in a container of its own. */
 async function runCommand(
+  step: PlannedStep,
   command: string,
-  image: ImageDescription,
-  tag: string,
-  { session, network, limits }: StepSettings,
+  settings: StepSettings,
   report: StepReporter,
   signal: AbortSignal,
 ): Promise<void> {
-  const words = wordsOf(command, image);
+  const { session, network, limits } = settings;
+  const words = wordsOf(command, await describeStep(step, settings, signal));
   const output = report.command('command', command);
   const container = await session.createContainer(
-    { image: tag, entrypoint: words.slice(0, 1), command: words.slice(1), network, limits },
+    {
+      image: session.tagOf(step.label),
+      entrypoint: words.slice(0, 1),
+      command: words.slice(1),
+      network,
+      limits,
+    },
     signal,
   );
   try {

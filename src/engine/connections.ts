@@ -1,10 +1,11 @@
 /** Connections to one engine: by socket, port or ssh, each up within its time and dead when its other end is. */
 import { Agent as HttpAgent, type ClientRequestArgs } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { inspect } from 'node:util';
-import Docker from 'dockerode';
+import type Docker from 'dockerode';
 import { EngineError } from '../core/errors.js';
 import type { EngineAddress } from './address.js';
 import { silent } from './explain.js';
@@ -126,7 +127,9 @@ function openModem(address: EngineAddress, agent: HttpAgent): Modem {
   }
 }
 
+/** Of dockerode only the part that is used: as a whole it loads gRPC, which is more than all of this program. */
 function modemOf(options: Docker.DockerOptions): Modem {
-  const { modem }: { modem: Modem } = new Docker(options);
-  return modem;
+  const dockerode = createRequire(import.meta.url).resolve('dockerode');
+  const Modem = createRequire(dockerode)('docker-modem') as new (options: Docker.DockerOptions) => Modem;
+  return new Modem(options);
 }

@@ -30,12 +30,10 @@ export async function inspectImage(
 ): Promise<InspectedImage | undefined> {
   for (let tries = 1; ; tries += 1) {
     try {
-      const answer = await transport.json({
-        method: 'GET',
-        path: `/images/${reference}/json`,
-        signal,
-        purpose: `describe the image ${reference}`,
-      });
+      const purpose = `describe the image ${reference}`;
+      const path = `/images/${reference}/json`;
+      const answer = await transport.json({ method: 'GET', path, signal, purpose });
+      textOf(answer, 'Id', purpose);
       return answer as InspectedImage;
     } catch (error) {
       if (error instanceof EngineError && error.status === 404) return undefined;

@@ -7,7 +7,6 @@ import type { BuildSecrets, Secret, SecretService, ServedSecrets } from '../core
 import { userFolder } from '../core/user-folder.js';
 import { digestOf, openDigestKey } from './digest.js';
 import { openServiceMemory } from './memory.js';
-import { createProof } from './proof.js';
 import { createRedactor, type Redactor } from './redact.js';
 import { createSecretService, needsService } from './service.js';
 import { readSecrets } from './sources.js';
@@ -89,8 +88,16 @@ export function forBuild(
   return {
     of,
     service,
-    ...(proof && all.length > 0 && { prove: createProof(all, proofBase) }),
+    ...(proof && all.length > 0 && { prove: lateProof(all, proofBase) }),
     [Symbol.asyncDispose]: () => service[Symbol.asyncDispose](),
+  };
+}
+
+/** Loaded when there is something to prove. */
+function lateProof(all: readonly Secret[], base: boolean): NonNullable<BuildSecrets['prove']> {
+  return async (leaving, signal) => {
+    const { createProof } = await import('./proof.js');
+    return createProof(all, base)(leaving, signal);
   };
 }
 

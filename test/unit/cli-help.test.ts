@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { chooseAppearance } from '../../src/cli/appearance.js';
 import { FLAG_LIST } from '../../src/cli/flags.js';
-import { helpText } from '../../src/cli/program.js';
+import { helpText } from '../../src/cli/help.js';
 import { displayWidth } from '../../src/report/width.js';
 
 const HELP = [

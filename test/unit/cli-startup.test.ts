@@ -15,10 +15,23 @@ async function loadedBy(from: URL, seen = new Set<string>()): Promise<ReadonlySe
   return seen;
 }
 
-test('--help and --version load commander and nothing else that is heavy', async () => {
-  const loaded = await loadedBy(new URL('../../src/cli/main.ts', import.meta.url));
+const cli = (file: string): URL => new URL(`../../src/cli/${file}.ts`, import.meta.url);
+
+/** Specifiers of packages, without those of Node. */
+const packages = (loaded: ReadonlySet<string>): readonly string[] =>
+  [...loaded].filter((name) => !name.startsWith('file:') && !name.startsWith('node:'));
+
+test.each([
+  ['--version', 'version', 6],
+  ['--help', 'help', 12],
+])('%s loads no package, and few files', async (_, answer, most) => {
+  const loaded = await loadedBy(cli(answer), new Set(await loadedBy(cli('main'))));
   const files = [...loaded].filter((name) => name.startsWith('file:'));
-  expect(files.length).toBeGreaterThan(10);
-  const packages = [...loaded].filter((name) => !name.startsWith('file:') && !name.startsWith('node:'));
-  expect(packages).toEqual(['commander']);
+  expect(files.length).toBeGreaterThan(3);
+  expect(files.length).toBeLessThanOrEqual(most);
+  expect(packages(loaded)).toEqual([]);
+});
+
+test('other command lines are read with commander and nothing else that is heavy', async () => {
+  expect(packages(await loadedBy(cli('run')))).toEqual(['commander']);
 });
