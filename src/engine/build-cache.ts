@@ -25,6 +25,8 @@ const UNTOLD = 'fileop target';
 const RELEASE = { tries: 20, pause: 250 };
 /** While a build makes layers, the containerd store often answers 404 to a list of them (seen on 28.5). */
 const LIST = { tries: 50, pause: 50 };
+/** An engine adds up its disk, and prunes, for one client at a time, and refuses the others: twenty builds may wait for each other. */
+const BUSY = { patience: 180_000, pause: 200 };
 
 /**
  * Records do not say which layer they are, so they are found by their text: one that another build made of the same
@@ -63,31 +65,50 @@ export async function forgetBuildCache(
 }
 
 async function prune(transport: Transport, ids: readonly string[], signal: AbortSignal): Promise<void> {
-  await transport.json({
-    method: 'POST',
-    path: '/build/prune',
-    query: { all: '1', filters: JSON.stringify({ id: { [`^(${ids.join('|')})$`]: true } }) },
-    signal,
-    purpose: 'prune its build cache',
-  });
+  await whenFree(signal, () =>
+    transport.json({
+      method: 'POST',
+      path: '/build/prune',
+      query: { all: '1', filters: JSON.stringify({ id: { [`^(${ids.join('|')})$`]: true } }) },
+      // By their IDs: what is gone is gone.
+      pace: 'repeatable',
+      signal,
+      purpose: 'prune its build cache',
+    }),
+  );
 }
 
 async function listRecords(transport: Transport, signal: AbortSignal): Promise<readonly CacheRecord[]> {
   for (let tries = 1; ; tries += 1) {
     try {
-      const answer = (await transport.json({
-        method: 'GET',
-        path: '/system/df',
-        query: { type: 'build-cache' },
-        // Engines add up what every record takes.
-        pace: 'repeatable',
-        signal,
-        purpose: 'list its build cache',
-      })) as { BuildCache?: readonly CacheRecord[] | null } | undefined;
+      const answer = (await whenFree(signal, () =>
+        transport.json({
+          method: 'GET',
+          path: '/system/df',
+          query: { type: 'build-cache' },
+          // Engines add up what every record takes.
+          pace: 'repeatable',
+          signal,
+          purpose: 'list its build cache',
+        }),
+      )) as { BuildCache?: readonly CacheRecord[] | null } | undefined;
       return answer?.BuildCache ?? [];
     } catch (error) {
       if (!(error instanceof EngineError && error.status === 404) || tries === LIST.tries) throw error;
       await setTimeout(LIST.pause, undefined, { signal });
+    }
+  }
+}
+
+async function whenFree<T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+  const begun = performance.now();
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      const isBusy = error instanceof EngineError && /operation is already running/.test(error.message);
+      if (!isBusy || performance.now() - begun > BUSY.patience) throw error;
+      await setTimeout(BUSY.pause, undefined, { signal });
     }
   }
 }
