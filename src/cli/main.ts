@@ -2,14 +2,22 @@
 import { EXIT } from '../core/errors.js';
 import { processWorld, type World } from './world.js';
 
-/** @returns the exit status; never rejects */
-export async function main(argv: readonly string[], world: World = processWorld()): Promise<number> {
+/**
+ * @param given absent: that of the process
+ * @returns the exit status; never rejects
+ */
+export async function main(argv: readonly string[], given?: World): Promise<number> {
+  const world = given ?? processWorld();
   const answer = await answerAtOnce(argv);
   if (answer !== undefined) {
     world.stdout.write(answer);
     if ((await world.flushed()) === undefined) return EXIT.ok;
   }
   // An answer that was lost is lost again, and then told as any failure is.
+  if (given === undefined) {
+    const { keepCompiled } = await import('./compile-cache.js');
+    await keepCompiled(world.env);
+  }
   const { runCommandLine } = await import('./run.js');
   return runCommandLine(argv, world);
 }
