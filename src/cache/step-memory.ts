@@ -1,4 +1,5 @@
 /** Decides what need not be built again: a step whose inputs have a known fingerprint, and whose image is there if needed. */
+import pLimit from 'p-limit';
 import { ContextError } from '../tar/errors.js';
 import { usesContext } from '../dockerfile/uses-context.js';
 import { baseImages } from '../core/base-images.js';
@@ -11,6 +12,7 @@ import type { ContextDigest } from './context-digest.js';
 import { Contexts, keepFiles, keptFiles, type PlannedContext } from './contexts.js';
 import { explain, IMAGE_GONE } from './explain.js';
 import { commandDigest, fingerprintOf, type Fingerprint, type StepInputs } from './fingerprint.js';
+import { producersOf } from './producers.js';
 import { Records } from './records.js';
 import type { CacheStore } from './store.js';
 import { unpredictable } from './unpredictable.js';
@@ -33,8 +35,7 @@ export interface MemoryFacts {
 
 export async function openSessionMemory(facts: MemoryFacts): Promise<SessionMemory> {
   const { engine, plan, store } = facts;
-  const records = await Records.open(store, { engineId: engine.info.id, file: plan.file });
-  return new Memory(facts, records);
+  return new Memory(facts, await Records.open(store, { engineId: engine.info.id, file: plan.file }));
 }
 
 /** What is known of a step's inputs before anything is built. */
@@ -50,6 +51,9 @@ interface Context {
   readonly planned: PlannedContext;
   readonly digest: ContextDigest;
 }
+
+/** Each takes a connection to the engine. */
+const HOLDS_AT_ONCE = 8;
 
 /** In the place of the result of a step that will be built. */
 const ANEW = 'anew';
@@ -122,9 +126,8 @@ class Memory implements SessionMemory {
   #noteCommand({ label, fate, imageId }: DoneStep): void {
     if (fate.kind === 'leave' || (fate.kind === 'reuse' && fate.command === 'left out')) return;
     const step = this.#facts.plan.steps.find((one) => one.label === label);
-    if (step?.command === undefined || !step.commandCache) return;
-    const fingerprint = this.#fingerprint(step);
-    if (fingerprint === undefined) return;
+    const fingerprint = step?.commandCache === true ? this.#fingerprint(step) : undefined;
+    if (step?.command === undefined || fingerprint === undefined) return;
     this.#records.noteCommand(label, fingerprint.id, imageId, commandDigest(step.command, this.#facts.key));
   }
 
@@ -136,11 +139,13 @@ class Memory implements SessionMemory {
     const { plan } = this.#facts;
     const fates = new Map<string, Fate>();
     const wanted = new Set<string>();
+    const held = await this.#holdNeeded(changed, hold);
     for (const step of plan.steps.toReversed()) {
       const { label } = step;
-      fates.set(label, await this.#fateOf(step, changed.get(label), wanted, hold));
+      fates.set(label, await this.#fateOf(step, changed.get(label), wanted, held, hold));
       if (fates.get(label)?.kind !== 'build') continue;
-      for (const needed of [...step.dependsOn, ...this.#producersOf(label)]) wanted.add(needed);
+      for (const needed of [...step.dependsOn, ...(this.#producers.get(label) ?? []).map((one) => one.label)])
+        wanted.add(needed);
     }
     return new Map(plan.steps.map(({ label }) => [label, fates.get(label) ?? { kind: 'build', why: [] }]));
   }
@@ -149,19 +154,41 @@ class Memory implements SessionMemory {
     step: PlannedStep,
     why: readonly string[] | undefined,
     wanted: ReadonlySet<string>,
+    held: ReadonlyMap<string, boolean>,
     hold: Hold,
   ): Promise<Fate> {
-    const { keepArtifacts } = this.#facts;
-    const { label, keep, afterBuildCommand, artifacts } = step;
+    const { label } = step;
     const imageId = this.#results.get(label);
     if (why !== undefined || imageId === undefined) return { kind: 'build', why: why ?? [] };
+    if (!wanted.has(label) && !this.#isNeeded(step)) return { kind: 'leave', imageId };
     const command = this.#leavesOutCommand(step) ? 'left out' : 'runs';
-    const runs = (step.command !== undefined && command === 'runs') || afterBuildCommand !== undefined;
-    const needed = keep || runs || wanted.has(label) || (keepArtifacts && artifacts.length > 0);
-    if (!needed) return { kind: 'leave', imageId };
-    if (await hold(label, imageId)) return { kind: 'reuse', imageId, command };
+    if (held.get(label) ?? (await hold(label, imageId))) return { kind: 'reuse', imageId, command };
     this.#records.forgetImage(label, imageId);
     return { kind: 'build', why: [IMAGE_GONE] };
+  }
+
+  /** By label: whether the image is there. Those that are needed in any case are held at the same time, for each takes a call. */
+  async #holdNeeded(
+    changed: ReadonlyMap<string, readonly string[]>,
+    hold: Hold,
+  ): Promise<ReadonlyMap<string, boolean>> {
+    const atOnce = pLimit(HOLDS_AT_ONCE);
+    const holds = this.#facts.plan.steps.map((step) =>
+      atOnce(async (): Promise<readonly (readonly [string, boolean])[]> => {
+        const imageId = this.#results.get(step.label);
+        if (imageId === undefined || changed.has(step.label) || !this.#isNeeded(step)) return [];
+        return [[step.label, await hold(step.label, imageId)]];
+      }),
+    );
+    return new Map((await Promise.all(holds)).flat());
+  }
+
+  /** Whether the image of an unchanged step must be there, even if no other step is built. */
+  #isNeeded(step: PlannedStep): boolean {
+    const { keep, command, afterBuildCommand, artifacts } = step;
+    if (keep || afterBuildCommand !== undefined) return true;
+    if (this.#facts.keepArtifacts && artifacts.length > 0) return true;
+    return command !== undefined && !this.#leavesOutCommand(step);
   }
 
   /** Whether the command has succeeded in the image that is reused. Its network and limits are in the fingerprint. */
@@ -174,16 +201,15 @@ class Memory implements SessionMemory {
 
   /** `undefined`: an earlier session has made it of the same; its result is then known. */
   async #whyChanged(step: PlannedStep): Promise<readonly string[] | undefined> {
-    const { label } = step;
-    const known = this.#known.get(label);
+    const known = this.#known.get(step.label);
     if (known?.kind !== 'known') return [known?.why ?? 'nothing is known of it'];
     const fingerprint = this.#fingerprint(step);
-    const imageId = fingerprint && this.#records.imageOf(label, fingerprint.id);
+    const imageId = fingerprint && this.#records.imageOf(step.label, fingerprint.id);
     if (imageId !== undefined) {
-      this.#results.set(label, imageId);
+      this.#results.set(step.label, imageId);
       return undefined;
     }
-    const last = this.#records.last(label);
+    const last = this.#records.last(step.label);
     const files = last?.context === undefined ? undefined : await keptFiles(this.#facts.store, last.context);
     return explain(last && { parts: last.fingerprint.parts, ...(files !== undefined && { files }) }, {
       parts: fingerprint?.parts ?? {},
@@ -257,12 +283,11 @@ class Memory implements SessionMemory {
   }
 
   async #contextFor(step: PlannedStep, signal: AbortSignal): Promise<Context> {
-    const { workDirectory } = this.#facts.plan;
     const taken = (this.#producers.get(step.label) ?? []).flatMap(({ artifacts }) => artifacts);
     const { ignore } = step.dockerfile;
     const planned: PlannedContext = {
       directory: step.context,
-      parents: artifactParents(taken, workDirectory, step.context),
+      parents: artifactParents(taken, this.#facts.plan.workDirectory, step.context),
       ...(ignore !== undefined && { ignore }),
     };
     return { planned, digest: await this.#contexts.digest(planned, signal) };
@@ -272,23 +297,4 @@ class Memory implements SessionMemory {
     const known = this.#known.get(label);
     return known?.kind === 'known' ? known.context : undefined;
   }
-
-  #producersOf(label: string): readonly string[] {
-    return (this.#producers.get(label) ?? []).map((producer) => producer.label);
-  }
-}
-
-/** By label: the steps whose artifacts lie in its context, in the order of the plan. */
-function producersOf({ steps }: Plan): ReadonlyMap<string, readonly PlannedStep[]> {
-  const before = new Map<string, ReadonlySet<string>>();
-  const producers = new Map<string, readonly PlannedStep[]>();
-  for (const { label, dependsOn } of steps) {
-    const all = new Set(dependsOn.flatMap((dependency) => [dependency, ...(before.get(dependency) ?? [])]));
-    before.set(label, all);
-    producers.set(
-      label,
-      steps.filter((step) => all.has(step.label) && step.artifacts.length > 0),
-    );
-  }
-  return producers;
 }
