@@ -78,10 +78,8 @@ export async function runBuild(
   try {
     if (settings.pull) await pullAll(plan, engine, emit, signal);
     // Before anything is built: what dead sessions have left may be what this build finds in the builder's cache.
-    const [fates] = await Promise.all([
-      decideFates(settings, holder(engine, session), signal),
-      collectDead(engine, settings.folder, emit, signal),
-    ]);
+    const collecting = collectDead(engine, settings.folder, emit, signal);
+    const fates = await decideFates(settings, holder(engine, session), signal).finally(() => collecting);
     if (settings.explain && !signal.aborted) explainFates(plan, fates, emit);
     ended = await runSteps(plan, fates, settings, session, engine, emit, signal);
     if (ended.every(({ outcome }) => outcome.status === 'succeeded')) {

@@ -1,8 +1,12 @@
 /** What a session has on an engine, found by its marks, and its removal. */
+import pLimit from 'p-limit';
 import { SESSION_LABEL, sessionPrefix } from './marks.js';
 import type { Unmarked } from './journal.js';
 import { removeIfNameless } from './naming.js';
 import type { Engine } from './ports.js';
+
+/** Each takes a connection to the engine. */
+const REMOVED_AT_ONCE = 4;
 
 export interface ImageRemoval {
   readonly force: boolean;
@@ -50,9 +54,14 @@ export async function removeTraces(
   let images = 0;
   await attempt(`image names under ${prefix} may be left`, async () => {
     const tagged = await engine.listImageNames(prefix);
-    for (const { name } of tagged) {
-      if (await attempt(`image ${name} is left`, () => engine.removeImage(name, removal))) images += 1;
-    }
+    const atOnce = pLimit(REMOVED_AT_ONCE);
+    await Promise.all(
+      tagged.map(({ name }) =>
+        atOnce(async () => {
+          if (await attempt(`image ${name} is left`, () => engine.removeImage(name, removal))) images += 1;
+        }),
+      ),
+    );
     for (const imageId of new Set(tagged.map((each) => each.imageId))) {
       await attempt(`image ${imageId} is left`, () => removeNameless(engine, imageId, removal));
     }
