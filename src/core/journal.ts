@@ -30,20 +30,22 @@ export class Journal {
   readonly #folder: UserFolder;
   readonly #session: string;
   readonly #engine: string;
+  readonly #owner: Owner;
   #begun = false;
 
   /** Touches nothing until something is noted. */
-  constructor(folder: UserFolder, session: string, engine: string) {
+  constructor(folder: UserFolder, session: string, engine: string, owner: Owner = thisProcess()) {
     this.#folder = folder;
     this.#session = session;
     this.#engine = engine;
+    this.#owner = owner;
   }
 
   /** On the disk when it returns: what follows may be the last this process does. */
   note(unmarked: Unmarked): void {
     const folder = folderOf(this.#folder);
     if (folder === undefined) return;
-    const header = { engine: this.#engine, owner: formatOwner(thisProcess()) };
+    const header = { engine: this.#engine, owner: formatOwner(this.#owner) };
     const lines = this.#begun ? [unmarked] : [header, unmarked];
     const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
     try {
