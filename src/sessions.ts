@@ -87,6 +87,7 @@ async function summarize(
     ...(isHere && { pid: owner.pid }),
     containers: containers.length,
     images: sizes.size,
+    names: names.length,
     bytes: [...sizes.values()].reduce((sum, size) => sum + size, 0),
   };
 }

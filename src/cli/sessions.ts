@@ -58,14 +58,15 @@ export function describeSessions(
   paint: Paint,
 ): readonly string[] {
   if (sessions.length === 0) return ['no session holds anything on this engine'];
-  const heads = ['SESSION', 'STATE', 'BEGAN', 'OWNER', 'CONTAINERS', 'IMAGES', 'SIZE'];
-  const rows = sessions.map(({ session, state, began, pid, containers, images, bytes }) => [
+  const heads = ['SESSION', 'STATE', 'BEGAN', 'OWNER', 'CONTAINERS', 'IMAGES', 'NAMES', 'SIZE'];
+  const rows = sessions.map(({ session, state, began, pid, containers, images, names, bytes }) => [
     session,
     state,
     `${formatDuration(Math.max(0, now - began))} ago`,
     pid === undefined ? 'elsewhere' : `process ${pid}`,
     String(containers),
     String(images),
+    String(names),
     formatBytes(bytes),
   ]);
   const widths = heads.map((head, column) =>

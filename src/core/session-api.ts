@@ -17,6 +17,8 @@ export interface SessionSummary {
   readonly pid?: number;
   readonly containers: number;
   readonly images: number;
+  /** Names that its images have while it lasts. */
+  readonly names: number;
   /** Of its images, as `docker images` tells it: shared layers count for each of them. */
   readonly bytes: number;
 }

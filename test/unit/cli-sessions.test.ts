@@ -19,6 +19,7 @@ const DEAD: SessionSummary = {
   pid: 4711,
   containers: 1,
   images: 3,
+  names: 4,
   bytes: 4_100_000,
 };
 const FAR: SessionSummary = {
@@ -27,6 +28,7 @@ const FAR: SessionSummary = {
   began: NOW - 5000,
   containers: 0,
   images: 12,
+  names: 12,
   bytes: 0,
 };
 
@@ -96,9 +98,9 @@ describe('the command lines', () => {
 describe('habitus sessions', () => {
   it('is a table', () => {
     expect(describeSessions([DEAD, FAR], NOW, createPaint(false))).toEqual([
-      'SESSION       STATE    BEGAN           OWNER         CONTAINERS  IMAGES  SIZE',
-      '1jzk6cq3v0ab  dead     2 h 01 min ago  process 4711  1           3       4.1 MB',
-      '1jzk6cq3v0ac  unknown  5.0 s ago       elsewhere     0           12      0 B',
+      'SESSION       STATE    BEGAN           OWNER         CONTAINERS  IMAGES  NAMES  SIZE',
+      '1jzk6cq3v0ab  dead     2 h 01 min ago  process 4711  1           3       4      4.1 MB',
+      '1jzk6cq3v0ac  unknown  5.0 s ago       elsewhere     0           12      12     0 B',
     ]);
   });
 
