@@ -11,7 +11,7 @@ import { habitus, start } from '../support/build-program.js';
 import { project, subjects, type Files, type Project, type Subject } from '../support/build-project.js';
 import { NOTHING } from '../support/images.js';
 
-const KILLS = Number(process.env['HABITUS_KILLS'] ?? '3');
+const KILLS = Number(process.env['HABITUS_KILLS'] ?? '2');
 /** Where nobody asks for more: each engine, each builder. */
 const SAMPLE = ['e20 classic', 'e28 buildkit', 'e28c classic'];
 const SUBJECTS = subjects().filter(

@@ -5,9 +5,9 @@ import { project, subjects } from '../support/build-project.js';
 import { NOTHING } from '../support/images.js';
 
 const BUILDS = 20;
-/** One builder of each engine: with the other ones it takes as long again. */
-const SUBJECTS = subjects().filter(({ name }) =>
-  ['e20 buildkit', 'e28 classic', 'e28c buildkit'].includes(name),
+/** With `HABITUS_TOGETHER=all` on every engine with each of its builders. */
+const SUBJECTS = subjects().filter(
+  ({ name }) => process.env['HABITUS_TOGETHER'] === 'all' || ['e20 buildkit', 'e28 classic'].includes(name),
 );
 
 const FILES = {
