@@ -9,7 +9,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { habitus, start } from '../support/build-program.js';
 import { project, subjects, type Files, type Project, type Subject } from '../support/build-project.js';
-import { NOTHING } from '../support/images.js';
 
 const KILLS = Number(process.env['HABITUS_KILLS'] ?? '2');
 /** Where nobody asks for more: each engine, each builder. */
@@ -75,6 +74,14 @@ function randomOf(seed: number): () => number {
   };
 }
 
+/**
+ * The first image that the classic builder makes for a step, which it makes before it can be written down. Nothing marks it, and
+ * what looks like it may be that of a living build.
+ */
+function isFirst([latest = '']: readonly string[]): boolean {
+  return / LABEL round=\d+$/.test(latest);
+}
+
 class Scene {
   readonly #subject: Subject;
   readonly #given: Project;
@@ -127,15 +134,13 @@ class Scene {
     return [...new Set(rounds)];
   }
 
-  async countDangling(): Promise<number> {
-    return (await this.#given.images.traces(this.#given.id)).dangling.length;
-  }
-
   async expectNothingLeft(about: string): Promise<void> {
     const { images, id } = this.#given;
-    const traces = await images.traces(id);
-    const histories = await Promise.all(traces.dangling.map((image) => images.history(image)));
-    expect(traces, [about, ...histories.flat()].join('\n')).toEqual(NOTHING);
+    const { dangling, ...traces } = await images.traces(id);
+    expect(traces, about).toEqual({ containers: [], sessionNames: [] });
+    const histories = await Promise.all(dangling.map((image) => images.history(image)));
+    const told = this.#subject.builder === 'classic' ? histories.filter((one) => !isFirst(one)) : histories;
+    expect(told, about).toEqual([]);
     const kept = await readdir(this.#cache, { recursive: true });
     expect(
       kept.filter((path) => /(?:^|\/)\.writing-|^habitus\/sessions\/./.test(path)),
@@ -162,12 +167,6 @@ describe.each(SUBJECTS)('on $name', (subject) => {
         const [now, ...others] = await scene.round();
         expect([now, others], about).toEqual([expect.stringMatching(`^(?:${current}|${round})$`), []]);
         current = now ?? '';
-        // The first image that the classic builder makes is not known to anybody when the program dies just then: it is what
-        // the next build begins with.
-        if (subject.builder === 'classic' && (await scene.countDangling()) === 1) {
-          duration = await scene.build(round);
-          current = String(round);
-        }
       } else {
         duration = await scene.build(round);
         expect(await scene.round(), about).toEqual([String(round)]);
