@@ -99,7 +99,8 @@ async function requestFor(
     step.dockerfile.content,
     new Map(Array.from(declared, ([name, { digest }]) => [name, digest.slice(0, SHOWN_DIGEST)])),
   );
-  const { dockerfile, asWritten } = redirected(step.dockerfile, copies, mounts, session);
+  const takenFrom = input.producers.map(({ step: label }) => label);
+  const { dockerfile, asWritten } = redirected(step.dockerfile, copies, takenFrom, mounts, session);
   const context = createContext({
     directory: step.context,
     workDirectory,
@@ -151,6 +152,7 @@ function copiesFromSteps(
 function redirected(
   { content, references }: PlannedDockerfile,
   copies: readonly RedirectedCopy[],
+  takenFrom: readonly string[],
   mounts: DigestedMounts,
   session: Session,
 ): { readonly dockerfile: Buffer; readonly asWritten: (text: string) => string } {
@@ -163,6 +165,11 @@ function redirected(
       written: content.toString('utf8', start, end),
     })),
     ...mounts.inserted.map((built) => ({ built, written: '' })),
+    // BuildKit tells lists in its own way, and of each image that it copies from.
+    ...takenFrom.flatMap((label) => [
+      { built: ` --from=${session.tagOf(label)}`, written: '' },
+      { built: session.tagOf(label), written: label },
+    ]),
   ];
   return {
     dockerfile: redirect(content, [

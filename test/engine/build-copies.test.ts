@@ -161,3 +161,26 @@ describe.each(classic)('on $name', (subject) => {
     },
   );
 });
+
+const buildkit = subjects().filter(({ builder }) => builder === 'buildkit');
+
+describe.each(buildkit)('on $name', (subject) => {
+  test('COPY of artifacts happens inside the engine, and nobody is told of it; what ADD needs is brought', async () => {
+    const given = await project(subject.engine, {
+      'build.yml': buildYml({
+        made: ['dockerfile: Dockerfile.made', 'artifacts: [/out/one, /out/two]'],
+        taken: ['dockerfile: Dockerfile.taken', 'depends_on: [made]'],
+      }),
+      'Dockerfile.made':
+        'FROM busybox:latest\nLABELLED\nRUN mkdir /out && echo 1 > /out/one && echo 2 > /out/two\n',
+      'Dockerfile.taken':
+        'FROM busybox:latest\nLABELLED\nCOPY one two /x/\nCOPY ["two", "/y/two"]\nADD one /z/\nRUN cat /x/* /y/two /z/one\n',
+    });
+    const { events, output } = await built(subject, given);
+    expect(output.slice(-4)).toEqual(['1', '2', '2', '1']);
+    const told = JSON.stringify(events.filter((event) => !('session' in event)));
+    expect(told).toContain('COPY one two /x/');
+    expect(told).toContain('"FROM made"');
+    expect(told).not.toContain('127.0.0.1:1');
+  });
+});
