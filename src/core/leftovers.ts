@@ -83,7 +83,20 @@ export async function collect(
   signal: AbortSignal,
 ): Promise<Collected> {
   const own = new Session(engine, []);
-  const promotion = await recoverPromotion(engine, own, session, signal);
+  let promotion: Recovery | undefined;
+  try {
+    promotion = await recoverPromotion(engine, own, session, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    const why = error instanceof Error ? error.message : String(error);
+    // What it holds is what its promotion needs.
+    return {
+      session,
+      containers: 0,
+      images: 0,
+      problems: [`the names it was giving are not settled: ${why}`],
+    };
+  }
   signal.throwIfAborted();
   const removed = await removeTraces(engine, session, unmarked, { force: false, noPrune: false });
   if (removed.problems.length === 0) endJournal(folder, session);
