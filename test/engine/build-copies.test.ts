@@ -174,13 +174,16 @@ describe.each(buildkit)('on $name', (subject) => {
       'Dockerfile.made':
         'FROM busybox:latest\nLABELLED\nRUN mkdir /out && echo 1 > /out/one && echo 2 > /out/two\n',
       'Dockerfile.taken':
-        'FROM busybox:latest\nLABELLED\nCOPY one two /x/\nCOPY ["two", "/y/two"]\nADD one /z/\nRUN cat /x/* /y/two /z/one\n',
+        'FROM busybox:latest\nLABELLED\nCOPY one two /x/\nCOPY ["two", "/y/two"]\nADD one /z/\n' +
+        // BuildKit would know it from another run of the tests.
+        `RUN : ${Date.now()} && cat /x/* /y/two /z/one\n`,
     });
     const { events, output } = await built(subject, given);
     expect(output.slice(-4)).toEqual(['1', '2', '2', '1']);
+    const made = /"(?:FROM made\b|[^"]*load metadata for made\b)/;
     const told = JSON.stringify(events.filter((event) => !('session' in event)));
     expect(told).toContain('COPY one two /x/');
-    expect(told).toContain('"FROM made"');
+    expect(told).toMatch(made);
     expect(told).not.toContain('127.0.0.1:1');
   });
 });
