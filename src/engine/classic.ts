@@ -48,10 +48,17 @@ interface Failed {
  * engine compares all that it could reuse. Each store words it in its own way: graphdrivers of 20.10 and 28, the containerd store.
  */
 function isVanishedCache({ error: { message }, usedCache }: Failed): boolean {
-  const vanished =
-    /unable to find image "sha256:|failed to get digest sha256:|content digest sha256:[0-9a-f]{64}: not found/;
-  return vanished.test(message) || (usedCache && /No such image/i.test(message));
+  return VANISHED.some((words) => words.test(message)) || (usedCache && /No such image/i.test(message));
 }
+
+const VANISHED: readonly RegExp[] = [
+  /unable to find image "sha256:/,
+  /failed to get digest sha256:/,
+  /content digest sha256:[0-9a-f]{64}: not found/,
+  // The parent went between the work on a layer and the making of its image.
+  /unknown parent image ID sha256:/,
+  /layer does not exist/,
+];
 
 async function attempt(
   connection: BuildConnection,

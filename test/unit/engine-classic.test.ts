@@ -63,6 +63,17 @@ test('one that vanishes while the engine looks for it is built without, again an
   expect(warnings()).toBe(3);
 });
 
+test.each([
+  'failed to export image: failed to set parent sha256:0123: unknown parent image ID sha256:0123',
+  'failed to get digest sha256:0123: open content: no such file or directory',
+  `content digest sha256:${'0'.repeat(64)}: not found`,
+  'failed to get layer sha256:0123: layer does not exist',
+])('each way in which an engine says so is understood: %s', async (words) => {
+  const { build, warnings } = await engine([words]);
+  await build();
+  expect(warnings()).toBe(1);
+});
+
 test('one that vanishes after it was used is built again', async () => {
   const { build, warnings } = await engine([GONE_AFTER_USE], [...BASE, ' ---> Using cache\n']);
   await build();
