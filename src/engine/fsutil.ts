@@ -22,7 +22,7 @@ export function statOf(entry: ContextEntry): Stat {
     mode: goMode(entry),
     uid: entry.uid,
     gid: entry.gid,
-    size: String(entry.size),
+    size: String(entry.type === 'symlink' ? (entry.linkname ?? '').length : entry.size),
     modTime: String(entry.mtimeNs),
     ...(entry.linkname !== undefined && { linkname: latin1(entry.linkname) }),
     ...(entry.devMajor !== undefined && { devmajor: entry.devMajor }),
@@ -55,7 +55,8 @@ function offer(entry: ContextEntry): Offer {
 
 /**
  * Offers for the entries that were kept of all. Where the file that hard links name was left out, the first link becomes
- * the file.
+ * the file. Links are announced in the size that lstat(2) tells: BuildKit takes any other for a change, links once more, and
+ * leaves the new name beside the old one, as rename(2) does nothing where both are one file.
  */
 export function offerKept(kept: readonly ContextEntry[], all: readonly ContextEntry[]): readonly Offer[] {
   const names = new Set(kept.filter(({ type }) => type === 'hardlink').map(({ linkname = '' }) => linkname));
@@ -66,7 +67,8 @@ export function offerKept(kept: readonly ContextEntry[], all: readonly ContextEn
     const file = entry.type === 'hardlink' ? files.get(linkname) : undefined;
     if (file === undefined) return offer(entry);
     const first = present.get(linkname);
-    if (first !== undefined) return { entry: { ...entry, linkname: first }, content: undefined };
+    if (first !== undefined)
+      return { entry: { ...entry, linkname: first, size: file.size }, content: undefined };
     present.set(linkname, path);
     return { entry: { ...file, path }, content: file };
   });

@@ -1,5 +1,5 @@
 /** What a build sees as its context: .dockerignore, Dockerfiles anywhere, and nothing that this program added. */
-import { chmod, symlink } from 'node:fs/promises';
+import { chmod, link, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { built, buildProject, failureOf } from '../support/build-library.js';
@@ -93,6 +93,29 @@ describe.each(subjects())('on $name', (subject) => {
       'with space 755 ',
       `${Buffer.from('with space/naïve').toString('latin1')} 644 `,
     ]);
+  });
+
+  test.concurrent('names of one file arrive as they are, however often the folder is sent', async () => {
+    const given = await project(subject.engine, {
+      'build.yml': buildYml({ all: [] }),
+      Dockerfile: 'FROM scratch\nLABELLED\nCOPY tree /tree/\n',
+      'tree/first': 'one file',
+      'tree/sub/other': 'before',
+    });
+    await link(join(given.directory, 'tree/first'), join(given.directory, 'tree/sub/second'));
+    await built(subject, given);
+    for (const text of [given.id, `${given.id} again`]) {
+      await writeFile(join(given.directory, 'tree/sub/other'), text);
+      await built(subject, given);
+      const tree = await listing(given.images, given.name('all'), '/tree');
+      expect(tree.map(({ path, target }) => `${path} ${target}`)).toEqual([
+        '. ',
+        'first ',
+        'sub ',
+        'sub/other ',
+        'sub/second tree/first',
+      ]);
+    }
   });
 
   test.concurrent(

@@ -66,7 +66,7 @@ describe('following the paths of COPY', () => {
     const c = member({ path: 'c', type: 'hardlink', linkname: 'a' }).entry;
     expect(offerKept([b, c], [a, b, c])).toEqual([
       { entry: { ...a, path: 'b' }, content: a },
-      { entry: { ...c, linkname: 'b' }, content: undefined },
+      { entry: { ...c, linkname: 'b', size: a.size }, content: undefined },
     ]);
   });
 });
