@@ -101,7 +101,13 @@ async function buildPlan(
     });
     const memory =
       (options.fingerprint ?? true)
-        ? await openMemory(plan, options, folder, secrets, { engine, builder, network, warn })
+        ? await openMemory(plan, options, folder, secrets, {
+            engine,
+            builder,
+            network,
+            warn,
+            holdsAll: served.prove !== undefined,
+          })
         : undefined;
     const settings = {
       builder,
@@ -131,7 +137,7 @@ async function openMemory(
   { limits = {}, keepArtifacts = false }: BuildOptions,
   folder: UserFolder,
   { of }: ReadSecrets,
-  facts: Pick<MemoryFacts, 'engine' | 'builder' | 'network' | 'warn'>,
+  facts: Pick<MemoryFacts, 'engine' | 'builder' | 'network' | 'warn' | 'holdsAll'>,
 ): Promise<SessionMemory | undefined> {
   const key = await openDigestKey(folder);
   if (key.kind === 'process') return undefined;

@@ -1,5 +1,4 @@
 /** Decides what need not be built again: a step whose inputs have a known fingerprint, and whose image is there if needed. */
-import pLimit from 'p-limit';
 import { ContextError } from '../tar/errors.js';
 import { usesContext } from '../dockerfile/uses-context.js';
 import { baseImages } from '../core/base-images.js';
@@ -10,7 +9,8 @@ import type { Secret } from '../core/secrets.js';
 import { artifactParents } from './artifact-parents.js';
 import type { ContextDigest } from './context-digest.js';
 import { Contexts, keepFiles, keptFiles, type PlannedContext } from './contexts.js';
-import { explain, IMAGE_GONE } from './explain.js';
+import { explain } from './explain.js';
+import { decideFates, namedAlready } from './fates.js';
 import { commandDigest, fingerprintOf, type Fingerprint, type StepInputs } from './fingerprint.js';
 import { producersOf } from './producers.js';
 import { Records } from './records.js';
@@ -26,6 +26,8 @@ export interface MemoryFacts {
   readonly version: string;
   readonly secretsOf: (label: string) => readonly Secret[];
   readonly keepArtifacts: boolean;
+  /** Images must be held also where nothing else is done with them: for their proof. */
+  readonly holdsAll: boolean;
   /** Of this user: see `fingerprintOf`. */
   readonly key: Buffer;
   readonly store: CacheStore;
@@ -51,9 +53,6 @@ interface Context {
   readonly planned: PlannedContext;
   readonly digest: ContextDigest;
 }
-
-/** Each takes a connection to the engine. */
-const HOLDS_AT_ONCE = 8;
 
 /** In the place of the result of a step that will be built. */
 const ANEW = 'anew';
@@ -91,7 +90,21 @@ class Memory implements SessionMemory {
       const why = await this.#whyChanged(step);
       if (why !== undefined) changed.set(step.label, why);
     }
-    return this.#fates(changed, hold);
+    const given = {
+      plan: this.#facts.plan,
+      producers: this.#producers,
+      changed,
+      results: this.#results,
+      keepArtifacts: this.#facts.keepArtifacts,
+      leavesOutCommand: (step: PlannedStep) => this.#leavesOutCommand(step),
+    };
+    if (!this.#facts.holdsAll) {
+      const named = await namedAlready(given, this.#facts.engine, signal);
+      if (named !== undefined) return named;
+    }
+    return decideFates(given, hold, (label, imageId) => {
+      this.#records.forgetImage(label, imageId);
+    });
   }
 
   async remember(session: string, done: readonly DoneStep[], signal: AbortSignal): Promise<void> {
@@ -124,71 +137,16 @@ class Memory implements SessionMemory {
 
   /** The step has succeeded: so has its command, if it ran. */
   #noteCommand({ label, fate, imageId }: DoneStep): void {
-    if (fate.kind === 'leave' || (fate.kind === 'reuse' && fate.command === 'left out')) return;
+    if (
+      fate.kind === 'leave' ||
+      fate.kind === 'named' ||
+      (fate.kind === 'reuse' && fate.command === 'left out')
+    )
+      return;
     const step = this.#facts.plan.steps.find((one) => one.label === label);
     const fingerprint = step?.commandCache === true ? this.#fingerprint(step) : undefined;
     if (step?.command === undefined || fingerprint === undefined) return;
     this.#records.noteCommand(label, fingerprint.id, imageId, commandDigest(step.command, this.#facts.key));
-  }
-
-  /** What is needed of the unchanged steps is there or is built, from the last step to the first. */
-  async #fates(
-    changed: ReadonlyMap<string, readonly string[]>,
-    hold: Hold,
-  ): Promise<ReadonlyMap<string, Fate>> {
-    const { plan } = this.#facts;
-    const fates = new Map<string, Fate>();
-    const wanted = new Set<string>();
-    const held = await this.#holdNeeded(changed, hold);
-    for (const step of plan.steps.toReversed()) {
-      const { label } = step;
-      fates.set(label, await this.#fateOf(step, changed.get(label), wanted, held, hold));
-      if (fates.get(label)?.kind !== 'build') continue;
-      for (const needed of [...step.dependsOn, ...(this.#producers.get(label) ?? []).map((one) => one.label)])
-        wanted.add(needed);
-    }
-    return new Map(plan.steps.map(({ label }) => [label, fates.get(label) ?? { kind: 'build', why: [] }]));
-  }
-
-  async #fateOf(
-    step: PlannedStep,
-    why: readonly string[] | undefined,
-    wanted: ReadonlySet<string>,
-    held: ReadonlyMap<string, boolean>,
-    hold: Hold,
-  ): Promise<Fate> {
-    const { label } = step;
-    const imageId = this.#results.get(label);
-    if (why !== undefined || imageId === undefined) return { kind: 'build', why: why ?? [] };
-    if (!wanted.has(label) && !this.#isNeeded(step)) return { kind: 'leave', imageId };
-    const command = this.#leavesOutCommand(step) ? 'left out' : 'runs';
-    if (held.get(label) ?? (await hold(label, imageId))) return { kind: 'reuse', imageId, command };
-    this.#records.forgetImage(label, imageId);
-    return { kind: 'build', why: [IMAGE_GONE] };
-  }
-
-  /** By label: whether the image is there. Those that are needed in any case are held at the same time, for each takes a call. */
-  async #holdNeeded(
-    changed: ReadonlyMap<string, readonly string[]>,
-    hold: Hold,
-  ): Promise<ReadonlyMap<string, boolean>> {
-    const atOnce = pLimit(HOLDS_AT_ONCE);
-    const holds = this.#facts.plan.steps.map((step) =>
-      atOnce(async (): Promise<readonly (readonly [string, boolean])[]> => {
-        const imageId = this.#results.get(step.label);
-        if (imageId === undefined || changed.has(step.label) || !this.#isNeeded(step)) return [];
-        return [[step.label, await hold(step.label, imageId)]];
-      }),
-    );
-    return new Map((await Promise.all(holds)).flat());
-  }
-
-  /** Whether the image of an unchanged step must be there, even if no other step is built. */
-  #isNeeded(step: PlannedStep): boolean {
-    const { keep, command, afterBuildCommand, artifacts } = step;
-    if (keep || afterBuildCommand !== undefined) return true;
-    if (this.#facts.keepArtifacts && artifacts.length > 0) return true;
-    return command !== undefined && !this.#leavesOutCommand(step);
   }
 
   /** Whether the command has succeeded in the image that is reused. Its network and limits are in the fingerprint. */

@@ -184,15 +184,16 @@ async function finish(
       signal,
     );
     if (settings.keepArtifacts) await writeArtifacts(plan, session, signal);
-    const promotions = ended.flatMap(({ step, outcome }) =>
+    const promotions = ended.flatMap(({ step, fate, outcome }) =>
       step.keep && outcome.status === 'succeeded'
-        ? [{ label: step.label, imageId: outcome.value, name: step.imageName }]
+        ? [{ label: step.label, fate, imageId: outcome.value, name: step.imageName }]
         : [],
     );
+    const toName = promotions.filter(({ fate }) => fate.kind !== 'named');
     const recovered = (recovery: Recovery): void => {
       emit({ at: Date.now(), type: 'notice', level: 'warning', message: describeRecovery(recovery) });
     };
-    const problems = await promote(engine, session, promotions, settings.removal, recovered, signal);
+    const problems = await promote(engine, session, toName, settings.removal, recovered, signal);
     for (const message of problems) emit({ at: Date.now(), type: 'notice', level: 'warning', message });
     emit({
       at: Date.now(),

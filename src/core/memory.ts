@@ -6,8 +6,13 @@ export type Fate =
   | { readonly kind: 'build'; readonly why: readonly string[] }
   /** Unchanged, and its image is there: it gets its name, and its commands run but for a `command` that is left out. */
   | { readonly kind: 'reuse'; readonly imageId: string; readonly command: 'runs' | 'left out' }
+  /** Unchanged, as is all of the plan, and its image has its name already: there is nothing to do, and nothing is held. */
+  | { readonly kind: 'named'; readonly imageId: string }
   /** Unchanged, and nothing needs its image, which may be gone. */
   | { readonly kind: 'leave'; readonly imageId: string };
+
+/** Of a step for which something is done. */
+export type WorkingFate = Extract<Fate, { kind: 'build' | 'reuse' }>;
 
 /** Give a step's image the session's name. @returns false where the engine does not have it */
 export type Hold = (label: string, imageId: string) => Promise<boolean>;
@@ -23,7 +28,7 @@ export interface DoneStep {
 export interface SessionMemory {
   /**
    * By step label, for every step. Asked before anything is built. Images that are to be reused are held at once, for another
-   * session may be about to remove them.
+   * session may be about to remove them; where nothing at all is to be done, it may as well do so after this one has ended.
    * @throws EngineError, or the signal's reason
    */
   decide(hold: Hold, signal: AbortSignal): Promise<ReadonlyMap<string, Fate>>;

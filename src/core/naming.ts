@@ -1,5 +1,4 @@
 /** Gives names to images, all or none, and removes images that nobody can name any more. */
-import pLimit from 'p-limit';
 import { EngineError } from './errors.js';
 import type { Engine } from './ports.js';
 
@@ -14,22 +13,19 @@ export interface NameChange extends Naming {
   readonly previous: string | undefined;
 }
 
-/** Each takes a connection to the engine. */
-const QUESTIONS_AT_ONCE = 8;
-
 /** What is not as wanted yet. */
 export async function nameChanges(
   engine: Engine,
   wanted: readonly Naming[],
   signal?: AbortSignal,
 ): Promise<readonly NameChange[]> {
-  const atOnce = pLimit(QUESTIONS_AT_ONCE);
-  const found = await Promise.all(
-    wanted.map(({ imageId, name }) =>
-      atOnce(async () => ({ imageId, name, previous: (await engine.describeImage(name, signal))?.id })),
-    ),
+  const found = await engine.findNames(
+    wanted.map(({ name }) => name),
+    signal,
   );
-  return found.filter(({ imageId, previous }) => previous !== imageId);
+  return wanted
+    .map(({ imageId, name }) => ({ imageId, name, previous: found.get(name) }))
+    .filter(({ imageId, previous }) => previous !== imageId);
 }
 
 /** @throws EngineError when a name could not be given; the names given before it have been taken back then */

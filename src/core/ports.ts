@@ -192,6 +192,11 @@ export interface Engine {
   gateway(network: string, signal: AbortSignal): Promise<string | undefined>;
   /** Images without a name that were made from others, as the classic builder makes them; IDs. */
   listIntermediateImages(): Promise<readonly { readonly id: string; readonly parent: string }[]>;
+  /**
+   * Which images have these names `repository:tag`, in few calls however many they are.
+   * @returns image IDs by name; names that no image has are absent
+   */
+  findNames(names: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, string>>;
   /** All image names under a repository prefix, e.g. `127.0.0.1:1/habitus/`; order unspecified. */
   listImageNames(prefix: string): Promise<readonly { readonly name: string; readonly imageId: string }[]>;
   /** Close connections; the object is not used afterwards. */

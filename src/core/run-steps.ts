@@ -50,7 +50,7 @@ export async function runSteps(
       run: (label, stepSignal) => {
         const step = known(steps, label);
         const fate = fateOf(label);
-        if (fate.kind === 'leave') return Promise.resolve(fate.imageId);
+        if (fate.kind === 'leave' || fate.kind === 'named') return Promise.resolve(fate.imageId);
         startedAt.set(label, performance.now());
         emit({ at: Date.now(), type: 'step-started', step: label });
         const producers = fate.kind === 'build' ? (flow.producersFor.get(label) ?? []) : [];

@@ -20,6 +20,8 @@ export class Session {
   readonly #tags: ReadonlyMap<string, string>;
   readonly #artifacts = new Map<string, readonly Artifact[]>();
   readonly #journal: Journal | undefined;
+  /** Whether anything may bear its mark. */
+  #isUsed = false;
 
   /** @param labels the labels of all steps, in the order of the plan */
   constructor(
@@ -37,6 +39,7 @@ export class Session {
   tagOf(label: string): string {
     const tag = this.#tags.get(label);
     if (tag === undefined) throw new Error(`no step ${label} in session ${this.id}`);
+    this.#isUsed = true;
     return tag;
   }
 
@@ -52,6 +55,7 @@ export class Session {
 
   /** Create a container of this session; the caller removes it, and the session does where the caller could not. */
   createContainer(request: SessionContainer, signal: AbortSignal): Promise<EngineContainer> {
+    this.#isUsed = true;
     const labels = {
       ...request.labels,
       [SESSION_LABEL]: this.id,
@@ -81,7 +85,9 @@ export class Session {
    * @returns what could not be removed, one sentence each
    */
   async dispose(removal: ImageRemoval): Promise<readonly string[]> {
-    const problems = [...(await removeTraces(this.#engine, this.id, [], removal)).problems];
+    const problems = this.#isUsed
+      ? [...(await removeTraces(this.#engine, this.id, [], removal)).problems]
+      : [];
     for (const label of this.#artifacts.keys()) {
       await this.releaseArtifacts(label).catch((error: unknown) => {
         problems.push(`artifacts of ${label}: ${error instanceof Error ? error.message : String(error)}`);

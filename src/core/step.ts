@@ -4,7 +4,7 @@ import { spoolArtifact, type Artifact } from '../tar/artifact.js';
 import { deferArtifact } from '../tar/deferred-artifact.js';
 import { EngineError, StepError } from './errors.js';
 import { runHostCommand } from './host-command.js';
-import type { Fate } from './memory.js';
+import type { WorkingFate } from './memory.js';
 import type { Builder, Engine, EngineContainer, ImageDescription, Limits } from './ports.js';
 import type { ArtifactSpec, PlannedStep } from './plan.js';
 import type { BuildSecrets } from './secrets.js';
@@ -53,7 +53,7 @@ export type HandOff = 'nothing' | 'list' | 'contents';
  */
 export async function runStep(
   step: PlannedStep,
-  fate: Exclude<Fate, { kind: 'leave' }>,
+  fate: WorkingFate,
   input: StepInput,
   settings: StepSettings,
   report: StepReporter,
@@ -75,7 +75,7 @@ export async function runStep(
 /** Build, clean and squash it; the session has given its name to an image that is reused. @returns the image ID */
 async function makeImage(
   step: PlannedStep,
-  fate: Exclude<Fate, { kind: 'leave' }>,
+  fate: WorkingFate,
   input: StepInput,
   settings: StepSettings,
   report: StepReporter,

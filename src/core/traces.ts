@@ -62,9 +62,11 @@ export async function removeTraces(
         }),
       ),
     );
-    for (const imageId of new Set(tagged.map((each) => each.imageId))) {
-      await attempt(`image ${imageId} is left`, () => removeNameless(engine, imageId, removal));
-    }
+    await Promise.all(
+      [...new Set(tagged.map(({ imageId }) => imageId))].map((imageId) =>
+        atOnce(() => attempt(`image ${imageId} is left`, () => removeNameless(engine, imageId, removal))),
+      ),
+    );
     // The engine's refusal to remove what a container uses is no error to `removeImage`.
     const left = tagged.length === 0 ? [] : await engine.listImageNames(prefix);
     for (const { name } of left) {

@@ -51,24 +51,25 @@ async function introduce(
     );
   }
   transport.speak(apiVersion);
-  const [version, system, sessions] = await Promise.all([
-    transport.json({ method: 'GET', path: '/version', signal, purpose: 'tell its version' }),
+  const preferred = header(ping.headers['builder-version']);
+  const [system, sessions] = await Promise.all([
     transport.json({ method: 'GET', path: '/info', signal, purpose: 'describe itself' }),
-    answersSessions(transport, signal),
+    preferred === PREFERS_BUILDKIT || answersSessions(transport, signal),
   ]);
-  const { Version: release } = (version ?? {}) as { Version?: unknown };
-  if (typeof release !== 'string' || typeof system !== 'object' || system === null) {
-    throw nonsense('describe itself', 'its answer is not that of a Docker Engine');
-  }
   const {
     ID: id,
+    ServerVersion: release,
     DriverStatus: driver,
     OSType: os,
-  } = system as {
+  } = (system ?? {}) as {
     ID?: string;
+    ServerVersion?: unknown;
     DriverStatus?: [string, string][] | null;
     OSType?: string;
   };
+  if (typeof release !== 'string') {
+    throw nonsense('describe itself', 'its answer is not that of a Docker Engine');
+  }
   return {
     id: id ?? address.url,
     name: `Docker ${release} at ${address.url}`,
@@ -77,7 +78,7 @@ async function introduce(
     store: driver?.some(([, value]) => value === 'io.containerd.snapshotter.v1')
       ? 'containerd'
       : 'graphdriver',
-    builders: sessions ? buildersOf(header(ping.headers['builder-version']), os) : ['classic'],
+    builders: sessions ? buildersOf(preferred, os) : ['classic'],
     local: address.kind === 'socket' && address.url.startsWith('unix:'),
   };
 }
@@ -95,6 +96,9 @@ async function firstAnswer(
     throw answered ? error : unreachable(address, error.cause);
   }
 }
+
+/** The header `Builder-Version` of an engine whose first choice it is: it need not be asked whether it has it. */
+const PREFERS_BUILDKIT = '2';
 
 /**
  * Docker 20.10 has BuildKit but does not say so in `Builder-Version`.

@@ -23,6 +23,7 @@ import {
 } from './containers.js';
 import {
   describeImage,
+  findNames,
   inspectImage,
   listImageNames,
   listIntermediateImages,
@@ -139,6 +140,10 @@ export class DockerEngine implements Engine {
 
   listIntermediateImages(): ReturnType<Engine['listIntermediateImages']> {
     return listIntermediateImages(this.#transport);
+  }
+
+  findNames(names: readonly string[], signal?: AbortSignal): ReturnType<Engine['findNames']> {
+    return findNames(this.#transport, names, signal);
   }
 
   listImageNames(prefix: string): ReturnType<Engine['listImageNames']> {

@@ -1,4 +1,5 @@
 /** Images: described, named, listed and removed. */
+import pLimit from 'p-limit';
 import { EngineError } from '../core/errors.js';
 import type { ImageDescription } from '../core/ports.js';
 import { listOf, textOf } from './shape.js';
@@ -178,14 +179,59 @@ export async function listImageNames(
 }
 
 /**
+ * Engines list names as people write them: what is not listed under its own name is asked for by it.
+ * @returns image IDs by name; names that no image has are absent
+ */
+export async function findNames(
+  transport: Transport,
+  names: readonly string[],
+  signal?: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const found = new Map<string, string>();
+  if (names.length > 1) {
+    const wanted = new Set(names);
+    for (let first = 0; first < names.length; first += NAMES_AT_ONCE) {
+      const filters = JSON.stringify({ reference: names.slice(first, first + NAMES_AT_ONCE) });
+      const answer = (await listImages(transport, { filters }, signal)) as readonly ListedImage[];
+      for (const { Id, RepoTags } of answer) {
+        for (const name of RepoTags ?? []) if (wanted.has(name)) found.set(name, Id);
+      }
+    }
+  }
+  const atOnce = pLimit(QUESTIONS_AT_ONCE);
+  await Promise.all(
+    names.map((name) =>
+      atOnce(async () => {
+        if (found.has(name)) return;
+        const image = await inspectImage(transport, name, signal);
+        if (image !== undefined) found.set(name, image.Id);
+      }),
+    ),
+  );
+  return found;
+}
+
+/** In a query, of which engines take some hundred KB. */
+const NAMES_AT_ONCE = 200;
+/** Each takes a connection to the engine. */
+const QUESTIONS_AT_ONCE = 8;
+
+/**
  * The containerd store answers 404 when an image is removed while it lists them (seen on 28.5): nothing else makes a list be
  * missing, so it is asked again.
  */
-async function listImages(transport: Transport, query: Call['query'] = {}): Promise<readonly object[]> {
+async function listImages(
+  transport: Transport,
+  query: Call['query'] = {},
+  signal?: AbortSignal,
+): Promise<readonly object[]> {
   const purpose = 'list images';
   for (let tries = 1; ; tries += 1) {
     try {
-      return listOf(await transport.json({ method: 'GET', path: '/images/json', query, purpose }), purpose);
+      return listOf(
+        await transport.json({ method: 'GET', path: '/images/json', query, signal, purpose }),
+        purpose,
+      );
     } catch (error) {
       const isTransient = (error instanceof EngineError && error.status === 404) || isDisturbed(error);
       if (!isTransient || tries === LOOK_TRIES) throw error;

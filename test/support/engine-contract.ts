@@ -225,6 +225,19 @@ export function describeEngineContract(
         expect(await engine.describeImage('busybox:latest')).toBeDefined();
       });
 
+      it('finds the images of many names at once, however the names are written', async () => {
+        const { id } = new Scene();
+        const names = [`${PREFIX}/${id}:one`, `${PREFIX}/${id}:two`, `docker.io/library/${id}:three`];
+        const { id: imageId } = (await engine.describeImage('busybox:latest')) ?? { id: '' };
+        for (const name of names) await engine.tagImage('busybox:latest', name);
+        const asked = [`${PREFIX}/absent:latest`, ...names, 'busybox:latest'];
+        expect(await engine.findNames(asked)).toEqual(
+          new Map([...names, 'busybox:latest'].map((name) => [name, imageId])),
+        );
+        for (const name of names) await engine.removeImage(name);
+        expect(await engine.findNames(names)).toEqual(new Map());
+      });
+
       it('rejects with status 404 when an absent image gets a name', async () => {
         const error = await failureOf(engine.tagImage(`${PREFIX}/absent:latest`, `${PREFIX}/other:latest`));
         expect(error).toBeInstanceOf(EngineError);

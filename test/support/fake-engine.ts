@@ -175,6 +175,14 @@ export class FakeEngine implements Engine {
     );
   }
 
+  findNames(names: readonly string[]): ReturnType<Engine['findNames']> {
+    const found = names.flatMap((name): [string, string][] => {
+      const image = this.#find(name);
+      return image === undefined ? [] : [[name, image.id]];
+    });
+    return Promise.resolve(new Map(found));
+  }
+
   listImageNames(prefix: string): ReturnType<Engine['listImageNames']> {
     const names = [...this.images.values()].flatMap(({ id, names }) =>
       [...names].filter((name) => name.startsWith(prefix)).map((name) => ({ name, imageId: id })),
