@@ -7,17 +7,18 @@ WORKDIR /habitus
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
+COPY bin/bundle.js bin/
 COPY src src
-# The private engines of `npm start` are of no use in here; types and source maps are for who programs.
-RUN npm run build -- --sourceMap false --declaration false \
+# The executable is all that is of use in here; types and source maps are for who programs.
+RUN npm run build \
  && npm prune --omit=dev --no-audit --no-fund \
- && rm -rf dist/lab \
+ && rm dist/program/*.map \
  && find node_modules -type f \( -name '*.ts' -o -name '*.cts' -o -name '*.mts' -o -name '*.map' \) -delete
 
 FROM ${NODE_IMAGE}
 COPY --from=build /habitus/package.json /habitus/
 COPY --from=build /habitus/node_modules /habitus/node_modules
-COPY --from=build /habitus/dist /habitus/dist
+COPY --from=build /habitus/dist/program /habitus/dist/program
 COPY LICENSE /habitus/
 COPY bin/habitus.js /habitus/bin/
 WORKDIR /project

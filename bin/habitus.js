@@ -7,7 +7,7 @@ import { setFlagsFromString } from 'node:v8';
 setFlagsFromString('--max-semi-space-size=2');
 setFlagsFromString('--semi-space-growth-factor=1');
 
-const program = new URL('../dist/cli/main.js', import.meta.url);
+const program = new URL('../dist/program/main.js', import.meta.url);
 if (existsSync(program)) {
   const { main } = await import(program.href);
   process.exitCode = await main(process.argv.slice(2));

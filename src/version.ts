@@ -1,8 +1,7 @@
 /** The version of the package, as its package.json states it. */
-import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 
 export function packageVersion(): string {
-  // Both src and dist lie beside it.
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { readonly version: string }).version;
+  // By its own name it is found from wherever this was compiled to.
+  return (createRequire(import.meta.url)('habitus/package.json') as { readonly version: string }).version;
 }

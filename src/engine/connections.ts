@@ -1,21 +1,14 @@
 /** Connections to one engine: by socket, port or ssh, each up within its time and dead when its other end is. */
 import { Agent as HttpAgent, type ClientRequestArgs } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { inspect } from 'node:util';
-import type Docker from 'dockerode';
 import { EngineError } from '../core/errors.js';
 import type { EngineAddress } from './address.js';
 import { silent } from './explain.js';
+import { loadModem, type Modem } from './modem.js';
 import { SshAgent } from './ssh.js';
-
-/** The part of docker-modem that is used; its answers are messages or sockets. */
-export interface Modem {
-  version?: string;
-  dial(options: object, done: (error: Error | null, answer: unknown) => void): void;
-}
 
 export interface Connections {
   readonly modem: Modem;
@@ -101,17 +94,18 @@ function limitConnect(socket: Socket, up: string, address: EngineAddress, ms: nu
 }
 
 function openModem(address: EngineAddress, agent: HttpAgent): Modem {
+  const Modem = loadModem();
   // What is not set here docker-modem would take from process.env.
   const common = { agent, ca: undefined, cert: undefined, key: undefined, timeout: undefined };
   try {
     switch (address.kind) {
       case 'socket':
-        return modemOf({ ...common, protocol: 'http', host: undefined, socketPath: address.path });
+        return new Modem({ ...common, protocol: 'http', host: undefined, socketPath: address.path });
       case 'ssh':
-        return modemOf({ ...common, protocol: 'http', host: 'http://docker', port: 80 });
+        return new Modem({ ...common, protocol: 'http', host: 'http://docker', port: 80 });
       case 'tcp': {
         const protocol = address.tls === undefined ? 'http' : 'https';
-        return modemOf({
+        return new Modem({
           ...common,
           protocol,
           host: `${protocol}://${address.hostname}`,
@@ -125,11 +119,4 @@ function openModem(address: EngineAddress, agent: HttpAgent): Modem {
       hint: 'Check DOCKER_HOST and DOCKER_CERT_PATH, or unset them.',
     });
   }
-}
-
-/** Of dockerode only the part that is used: as a whole it loads gRPC, which is more than all of this program. */
-function modemOf(options: Docker.DockerOptions): Modem {
-  const dockerode = createRequire(import.meta.url).resolve('dockerode');
-  const Modem = createRequire(dockerode)('docker-modem') as new (options: Docker.DockerOptions) => Modem;
-  return new Modem(options);
 }

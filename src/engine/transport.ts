@@ -5,9 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '../core/errors.js';
 import type { EngineAddress } from './address.js';
 import { paceOf, type Call } from './call.js';
-import { openConnections, type Modem } from './connections.js';
+import { openConnections } from './connections.js';
 import { afterTries, isPassing, lost, nonsense, refusal, slow, unreachable } from './explain.js';
 import { Flight } from './flight.js';
+import type { Modem } from './modem.js';
 import { PATIENCE, type Patience } from './patience.js';
 import { Watchdog } from './watchdog.js';
 
