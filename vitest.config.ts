@@ -45,7 +45,7 @@ export default defineConfig({
         test: {
           name: 'cli',
           include: ['test/cli/**/*.test.ts'],
-          globalSetup: setup,
+          globalSetup: ['test/support/compile.js', ...setup],
           testTimeout: 180 * SECOND,
           hookTimeout: 180 * SECOND,
         },

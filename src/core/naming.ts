@@ -1,4 +1,5 @@
 /** Gives names to images, all or none, and removes images that nobody can name any more. */
+import pLimit from 'p-limit';
 import { EngineError } from './errors.js';
 import type { Engine } from './ports.js';
 
@@ -29,17 +30,28 @@ export async function nameChanges(
 }
 
 /** @throws EngineError when a name could not be given; the names given before it have been taken back then */
-export async function nameAll(engine: Engine, wanted: readonly NameChange[]): Promise<readonly NameChange[]> {
-  const done: NameChange[] = [];
-  try {
-    for (const change of wanted) {
+export async function nameAll(engine: Engine, wanted: readonly NameChange[]): Promise<void> {
+  const atOnce = pLimit(CALLS_AT_ONCE);
+  const tried: NameChange[] = [];
+  let hasFailed = false;
+  const names = wanted.map((change) =>
+    atOnce(async () => {
+      if (hasFailed) return;
       // Before: where the answer is lost, it may have got the name all the same.
-      done.push(change);
-      await engine.tagImage(change.imageId, change.name);
-    }
-    return done;
+      tried.push(change);
+      try {
+        await engine.tagImage(change.imageId, change.name);
+      } catch (error) {
+        hasFailed = true;
+        throw error;
+      }
+    }),
+  );
+  try {
+    await Promise.all(names);
   } catch (error) {
-    const stuck = await takeBack(engine, done);
+    await Promise.allSettled(names);
+    const stuck = await takeBack(engine, tried);
     if (stuck.length === 0) throw error;
     const why = error instanceof Error ? error.message : String(error);
     throw new EngineError(`${why}, and ${stuck.join(', ')} could not be taken back`, {
@@ -48,6 +60,9 @@ export async function nameAll(engine: Engine, wanted: readonly NameChange[]): Pr
     });
   }
 }
+
+/** Each takes a connection to the engine. */
+const CALLS_AT_ONCE = 4;
 
 /** Tries every name, whatever fails. @returns the names that keep their new image */
 async function takeBack(engine: Engine, done: readonly NameChange[]): Promise<readonly string[]> {
@@ -59,7 +74,33 @@ async function takeBack(engine: Engine, done: readonly NameChange[]): Promise<re
   return stuck;
 }
 
-/** Without force: what a container or another image uses stays. @returns whether it is gone by this */
+/** Remove the images that these changes have left without a name. @returns which could not be removed, one sentence each */
+export async function removeReplaced(
+  engine: Engine,
+  changes: readonly NameChange[],
+  removal: { readonly noPrune?: boolean } = {},
+): Promise<readonly string[]> {
+  const atOnce = pLimit(CALLS_AT_ONCE);
+  const replaced = new Map(
+    changes.flatMap(({ name, previous }) => (previous === undefined ? [] : [[previous, name]])),
+  );
+  const problems = await Promise.all(
+    [...replaced].map(([previous, name]) =>
+      atOnce(async () => {
+        try {
+          await removeIfNameless(engine, previous, removal);
+          return [];
+        } catch (error) {
+          const why = error instanceof Error ? error.message : String(error);
+          return [`the image that was ${name} before is left without a name: ${why}`];
+        }
+      }),
+    ),
+  );
+  return problems.flat();
+}
+
+/** Without force: what a container or another image uses stays. @returns whether it was to be removed */
 export async function removeIfNameless(
   engine: Engine,
   imageId: string,
@@ -68,5 +109,5 @@ export async function removeIfNameless(
   const image = await engine.describeImage(imageId);
   if (image?.names.length !== 0) return false;
   await engine.removeImage(imageId, { ...removal, force: false });
-  return (await engine.describeImage(imageId)) === undefined;
+  return true;
 }

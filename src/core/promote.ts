@@ -1,6 +1,6 @@
 /** Gives final names to the images of a build that has succeeded: all of them or none, never a mixture of two builds. */
 import { isDeepStrictEqual } from 'node:util';
-import { nameAll, nameChanges, removeIfNameless, type NameChange, type Naming } from './naming.js';
+import { nameAll, nameChanges, removeReplaced, type NameChange, type Naming } from './naming.js';
 import type { Engine, EngineContainer } from './ports.js';
 import { takeLock, type Recovery } from './promotion-lock.js';
 import type { Session } from './session.js';
@@ -22,23 +22,16 @@ export async function promote(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const { changes, lock } = await prepare(engine, session, promotions, onRecovery, signal);
-  const problems: string[] = [];
   try {
     for (const { previous } of changes) {
       if (previous !== undefined) session.note({ kind: 'image', id: previous });
     }
-    for (const { name, previous } of await nameAll(engine, changes)) {
-      if (previous === undefined) continue;
-      await removeIfNameless(engine, previous, removal).catch((error: unknown) => {
-        const why = error instanceof Error ? error.message : String(error);
-        problems.push(`the image that was ${name} before is left without a name: ${why}`);
-      });
-    }
+    await nameAll(engine, changes);
+    return await removeReplaced(engine, changes, removal);
   } finally {
     // The names count: where this fails, disposing the session tries again and tells.
     await lock?.remove().catch(() => undefined);
   }
-  return problems;
 }
 
 interface Prepared {

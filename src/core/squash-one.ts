@@ -240,9 +240,9 @@ async function moveNames(
   for (const { previous } of changes) {
     if (previous !== undefined) journal.note({ kind: 'image', id: previous });
   }
-  const moved = await nameAll(engine, changes);
+  await nameAll(engine, changes);
   const replaced: { imageId: string; removed: boolean }[] = [];
-  for (const id of new Set(moved.flatMap(({ previous }) => previous ?? []))) {
+  for (const id of new Set(changes.flatMap(({ previous }) => previous ?? []))) {
     const image = await engine.describeImage(id);
     if (image !== undefined && image.names.length > 0) continue;
     await removeIfNameless(engine, id).catch((error: unknown) => {

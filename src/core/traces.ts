@@ -53,6 +53,7 @@ export async function removeTraces(
   const prefix = sessionPrefix(session);
   let images = 0;
   await attempt(`image names under ${prefix} may be left`, async () => {
+    const { noPrune } = removal;
     const tagged = await engine.listImageNames(prefix);
     const atOnce = pLimit(REMOVED_AT_ONCE);
     await Promise.all(
@@ -62,11 +63,15 @@ export async function removeTraces(
         }),
       ),
     );
-    await Promise.all(
-      [...new Set(tagged.map(({ imageId }) => imageId))].map((imageId) =>
-        atOnce(() => attempt(`image ${imageId} is left`, () => removeNameless(engine, imageId, removal))),
-      ),
-    );
+    // The containerd store keeps an image whose final name another build has taken meanwhile, also without names.
+    if (engine.info.store === 'containerd') {
+      const ids = [...new Set(tagged.map(({ imageId }) => imageId))];
+      await Promise.all(
+        ids.map((id) =>
+          atOnce(() => attempt(`image ${id} is left`, () => removeIfNameless(engine, id, { noPrune }))),
+        ),
+      );
+    }
     // The engine's refusal to remove what a container uses is no error to `removeImage`.
     const left = tagged.length === 0 ? [] : await engine.listImageNames(prefix);
     for (const { name } of left) {
@@ -84,7 +89,10 @@ export async function removeTraces(
   // The newest first: an image that another was made from stays.
   for (const id of [...noted, ...made].toReversed()) {
     await attempt(`image ${id} is left`, async () => {
-      if (await removeIfNameless(engine, id, { noPrune: true })) images += 1;
+      const isGone =
+        (await removeIfNameless(engine, id, { noPrune: true })) &&
+        (await engine.describeImage(id)) === undefined;
+      if (isGone) images += 1;
     });
   }
   return { containers, images, problems };
@@ -118,10 +126,4 @@ function shortOf(id: string): string {
 
 function idsOf(unmarked: readonly Unmarked[], wanted: Unmarked['kind']): readonly string[] {
   return unmarked.filter(({ kind }) => kind === wanted).map(({ id }) => id);
-}
-
-/** The containerd store keeps an image whose final name another build has taken meanwhile, also without names. */
-async function removeNameless(engine: Engine, imageId: string, { noPrune }: ImageRemoval): Promise<void> {
-  const image = await engine.describeImage(imageId);
-  if (image?.names.length === 0) await engine.removeImage(imageId, { noPrune });
 }

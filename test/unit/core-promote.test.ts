@@ -13,8 +13,11 @@ const REMOVAL = { force: false, noPrune: false };
 class StubbornEngine extends FakeEngine {
   refuses: (reference: string, name: string) => boolean = () => false;
 
-  override tagImage(reference: string, name: string): Promise<void> {
-    if (this.refuses(reference, name)) return Promise.reject(new EngineError(`no ${name} today`));
+  late: (name: string) => Promise<void> = () => Promise.resolve();
+
+  override async tagImage(reference: string, name: string): Promise<void> {
+    await this.late(name);
+    if (this.refuses(reference, name)) throw new EngineError(`no ${name} today`);
     return super.tagImage(reference, name);
   }
 }
@@ -71,6 +74,19 @@ describe('giving final names', () => {
     engine.refuses = (id, name) => name === 'c:latest' || (name === 'a:latest' && id === earlier.a);
     await expect(run()).rejects.toThrow('no c:latest today, and a:latest could not be taken back');
     expect(await named()).toEqual({ a: promotions[0]?.imageId, b: earlier.b, c: undefined });
+  });
+
+  it('takes back also the names that are given after another has failed', async () => {
+    const { engine, earlier, named, run } = await prepare();
+    let open = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    engine.late = (name) => (name === 'a:latest' ? gate : Promise.resolve());
+    engine.refuses = (id, name) => {
+      if (name === 'b:latest' && id !== earlier.b) setImmediate(open);
+      return name === 'b:latest' && id !== earlier.b;
+    };
+    await expect(run()).rejects.toThrow('no b:latest today');
+    expect(await named()).toEqual({ ...earlier, c: undefined });
   });
 
   it('has succeeded also where its lock could not be removed', async () => {
