@@ -13,10 +13,10 @@ const REMOVAL = { force: false, noPrune: false };
 class StubbornEngine extends FakeEngine {
   refuses: (reference: string, name: string) => boolean = () => false;
 
-  late: (name: string) => Promise<void> = () => Promise.resolve();
+  late: (reference: string, name: string) => Promise<void> = () => Promise.resolve();
 
   override async tagImage(reference: string, name: string): Promise<void> {
-    await this.late(name);
+    await this.late(reference, name);
     if (this.refuses(reference, name)) throw new EngineError(`no ${name} today`);
     return super.tagImage(reference, name);
   }
@@ -80,7 +80,7 @@ describe('giving final names', () => {
     const { engine, earlier, named, run } = await prepare();
     let open = (): void => undefined;
     const gate = new Promise<void>((resolve) => (open = resolve));
-    engine.late = (name) => (name === 'a:latest' ? gate : Promise.resolve());
+    engine.late = (id, name) => (name === 'a:latest' && id !== earlier.a ? gate : Promise.resolve());
     engine.refuses = (id, name) => {
       if (name === 'b:latest' && id !== earlier.b) setImmediate(open);
       return name === 'b:latest' && id !== earlier.b;
