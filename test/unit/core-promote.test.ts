@@ -1,4 +1,5 @@
 /** How final names are given, and taken back, when the engine fails half-way. */
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { EngineError } from '../../src/core/errors.js';
 import type { Naming } from '../../src/core/naming.js';
@@ -82,10 +83,12 @@ describe('giving final names', () => {
     const gate = new Promise<void>((resolve) => (open = resolve));
     engine.late = (id, name) => (name === 'a:latest' && id !== earlier.a ? gate : Promise.resolve());
     engine.refuses = (id, name) => {
-      if (name === 'b:latest' && id !== earlier.b) setImmediate(open);
+      if (name === 'b:latest' && id !== earlier.b) void setImmediate().then(open);
       return name === 'b:latest' && id !== earlier.b;
     };
     await expect(run()).rejects.toThrow('no b:latest today');
+    await gate;
+    await setImmediate();
     expect(await named()).toEqual({ ...earlier, c: undefined });
   });
 
