@@ -25,10 +25,15 @@ export interface Dockerfile {
   readonly instructions: readonly Instruction[];
 }
 
+/** Each is asked for its stages, images, args, mounts and copies: by its bytes, which nobody changes. */
+const parsed = new WeakMap<Buffer, Dockerfile>();
+
 const MAY_HAVE_HEREDOCS = new Set(['add', 'copy', 'run']);
 
 /** Unknown keywords pass: what only the engine has to understand is left to it. @throws DockerfileSyntaxError */
 export function parseDockerfile(content: Buffer): Dockerfile {
+  const known = parsed.get(content);
+  if (known !== undefined) return known;
   const source = new Source(content);
   const reader = new LineReader(source);
   const instructions: Instruction[] = [];
@@ -39,7 +44,9 @@ export function parseDockerfile(content: Buffer): Dockerfile {
     for (const heredoc of heredocs) skipHeredoc(heredoc, reader, source, offset);
     instructions.push({ ...instruction, heredocs: heredocs.length });
   }
-  return { source, escape: reader.escape, instructions };
+  const dockerfile = { source, escape: reader.escape, instructions };
+  parsed.set(content, dockerfile);
+  return dockerfile;
 }
 
 function parseInstruction(line: LogicalLine, start: number, escape: Escape): Instruction {
