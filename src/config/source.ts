@@ -26,6 +26,9 @@ export function readSmallFile(path: string): ReadOutcome {
   }
 }
 
+/** Thousands of buffers of their own would keep the garbage collector busy. */
+const SCRATCH = Buffer.allocUnsafeSlow(1 << 16);
+
 /** What is opened may be another file than was looked at: a named pipe by now, which must not be waited for. */
 function readOpened(path: string): ReadOutcome {
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -36,10 +39,12 @@ function readOpened(path: string): ReadOutcome {
     // Sizes may be wrong, as those in /proc are: it is the bytes that are counted.
     const pieces: Buffer[] = [];
     for (let length = 0; length <= MAX_FILE_BYTES;) {
-      const piece = Buffer.allocUnsafe(Math.max(stats.size - length, 4096));
-      const read = readSync(file, piece);
+      const read = readSync(file, SCRATCH);
       if (read === 0) return { kind: 'read', content: Buffer.concat(pieces) };
-      pieces.push(piece.subarray(0, read));
+      const piece = Buffer.from(SCRATCH.subarray(0, read));
+      if (length === 0 && read === stats.size && read < SCRATCH.length)
+        return { kind: 'read', content: piece };
+      pieces.push(piece);
       length += read;
     }
     return TOO_LARGE;

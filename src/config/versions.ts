@@ -13,11 +13,12 @@ const NEWER_KEYS: readonly { readonly keys: readonly string[]; readonly since: S
 ];
 
 export function checkVersion(checked: Checked, stepPath: Path, version: SchemaVersion): void {
+  const step = nodeAt(checked.root, stepPath);
+  if (step === undefined) return;
   for (const { keys, since } of NEWER_KEYS) {
-    const path = [...stepPath, ...keys];
-    const node = nodeAt(checked.root, path);
+    const node = nodeAt(step, keys);
     if (node === undefined || node.kind === 'empty' || (node.kind === 'text' && node.text === '')) continue;
-    requireVersion(checked, path, version, since);
+    requireVersion(checked, [...stepPath, ...keys], version, since);
   }
 }
 

@@ -25,15 +25,14 @@ export interface Dockerfile {
   readonly instructions: readonly Instruction[];
 }
 
-/** Each is asked for its stages, images, args, mounts and copies: by its bytes, which nobody changes. */
-const parsed = new WeakMap<Buffer, Dockerfile>();
+/** The last one read: each is asked at once for images, base, args, mounts and copies, and its bytes never change. */
+let last: { readonly content: Buffer; readonly dockerfile: Dockerfile } | undefined;
 
 const MAY_HAVE_HEREDOCS = new Set(['add', 'copy', 'run']);
 
 /** Unknown keywords pass: what only the engine has to understand is left to it. @throws DockerfileSyntaxError */
 export function parseDockerfile(content: Buffer): Dockerfile {
-  const known = parsed.get(content);
-  if (known !== undefined) return known;
+  if (last?.content === content) return last.dockerfile;
   const source = new Source(content);
   const reader = new LineReader(source);
   const instructions: Instruction[] = [];
@@ -45,7 +44,7 @@ export function parseDockerfile(content: Buffer): Dockerfile {
     instructions.push({ ...instruction, heredocs: heredocs.length });
   }
   const dockerfile = { source, escape: reader.escape, instructions };
-  parsed.set(content, dockerfile);
+  last = { content, dockerfile };
   return dockerfile;
 }
 

@@ -17,8 +17,12 @@ export function isSpace(character: string): boolean {
   return SPACE.test(character);
 }
 
+/** All that means something, but for the escape character. */
+const SPECIAL = /[$'"<]/;
+
 /** Expands variables and removes quotes. @throws LexError */
 export function expandWord(word: string, variables: ReadonlyMap<string, string>, escape: string): string {
+  if (!SPECIAL.test(word) && !word.includes(escape)) return word;
   return new Lexer(word, variables, escape, 'expand').read().text;
 }
 

@@ -29,18 +29,25 @@ const ONE_SPACE_AT_END = new RegExp(`${SPACE}$`);
 
 /** Bytes that `text` (one character a byte) begins with and that Go calls white space. */
 export function leadingSpace(text: string): number {
+  if (isVisible(text.charCodeAt(0))) return 0;
   return LEADING_SPACE.exec(text)?.[0].length ?? 0;
 }
 
 /** Length of `text` without the white space it ends with. */
 export function lengthWithoutTrailingSpace(text: string): number {
   let end = text.length;
-  for (;;) {
+  while (!isVisible(text.charCodeAt(end - 1))) {
     // No space is longer than three bytes; looking at these only keeps this linear.
     const space = ONE_SPACE_AT_END.exec(text.slice(Math.max(0, end - 3), end));
     if (space === null) return end;
     end -= space[0].length;
   }
+  return end;
+}
+
+/** What no white space begins or ends with. */
+function isVisible(code: number): boolean {
+  return code > 0x20 && code < 0x7f;
 }
 
 /** One instruction as written over one or more lines, joined as Docker joins them. One character a byte. */
