@@ -1,12 +1,12 @@
 /** Decides what need not be built again: a step whose inputs have a known fingerprint, and whose image is there if needed. */
 import { ContextError } from '../tar/errors.js';
 import { usesContext } from '../dockerfile/uses-context.js';
-import { baseImages } from '../core/base-images.js';
 import type { DoneStep, Fate, Hold, SessionMemory } from '../core/memory.js';
 import type { Plan, PlannedStep } from '../core/plan.js';
 import type { Builder, Engine, ImageDescription, Limits } from '../core/ports.js';
 import type { Secret } from '../core/secrets.js';
 import { artifactParents } from './artifact-parents.js';
+import { lookAtBases } from './bases.js';
 import type { ContextDigest } from './context-digest.js';
 import { Contexts, keepFiles, keptFiles, type PlannedContext } from './contexts.js';
 import { explain } from './explain.js';
@@ -128,11 +128,34 @@ class Memory implements SessionMemory {
       });
     }
     done.forEach((step) => {
+      this.#carryOver(step, session);
       this.#noteCommand(step);
     });
     await this.#records.save();
     await this.#contexts.save();
     if (this.#facts.store.problem !== undefined) this.#facts.warn(this.#facts.store.problem);
+  }
+
+  /**
+   * An image that was gone may have been made again as another one of the same inputs. What had been built on the first and was
+   * not built now counts as built on the second: else both would be built in turn for ever.
+   */
+  #carryOver({ label, fate, imageId }: DoneStep, session: string): void {
+    const step = this.#facts.plan.steps.find((one) => one.label === label);
+    const fingerprint = step && this.#fingerprint(step);
+    if (step === undefined || fingerprint === undefined || fate.kind === 'build') return;
+    if (this.#records.imageOf(label, fingerprint.id) !== undefined) return;
+    const context = this.#contextOf(label)?.digest.digest;
+    const at = Date.now();
+    this.#records.note(label, {
+      fingerprint,
+      imageId,
+      session,
+      at,
+      ...(context !== undefined && { context }),
+    });
+    if (fate.kind === 'leave' || fate.command === 'runs' || step.command === undefined) return;
+    this.#records.noteCommand(label, fingerprint.id, imageId, commandDigest(step.command, this.#facts.key));
   }
 
   /** The step has succeeded: so has its command, if it ran. */
@@ -200,19 +223,10 @@ class Memory implements SessionMemory {
     if (step.noCache) return { kind: 'unknown', why: 'no_cache asks for it' };
     const why = unpredictable(dockerfile.content, args);
     if (why !== undefined) return { kind: 'unknown', why };
-    const bases: Record<string, string> = {};
-    let reads = usesContext(dockerfile.content);
-    for (const { image: reference } of baseImages(step)) {
-      const image = images.get(reference) ?? engine.describeImage(reference, signal);
-      images.set(reference, image);
-      const found = await image;
-      bases[reference] = found?.id ?? 'not on the engine';
-      const triggers = found?.onBuild ?? [];
-      if (triggers.length === 0) continue;
-      reads = true;
-      const hidden = unpredictable(Buffer.from(`${triggers.join('\n')}\n`), args);
-      if (hidden !== undefined) return { kind: 'unknown', why: hidden };
-    }
+    const taken = await lookAtBases(step, images, engine, signal);
+    if ('why' in taken) return { kind: 'unknown', why: taken.why };
+    const { bases } = taken;
+    const reads = taken.readContext || usesContext(dockerfile.content);
     let context: Context | undefined;
     try {
       context = reads ? await this.#contextFor(step, signal) : undefined;
