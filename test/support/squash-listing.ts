@@ -7,8 +7,11 @@ export type Listing = ReadonlyMap<string, string>;
 
 const OF_THE_ENGINE = /^(?:\.dockerenv|(?:dev|proc|sys)(?:\/.*)?|etc\/(?:hostname|hosts|mtab|resolv\.conf))$/;
 
-/** Without what engines put into every new container, and the time of its /etc, which that changes. */
-export function listingOf(archive: Buffer): Listing {
+/**
+ * Without what engines put into every new container, and the time of its /etc, which that changes.
+ * @param times builders' caches do not look at them: then two builds may have others
+ */
+export function listingOf(archive: Buffer, times: 'with times' | 'without times' = 'with times'): Listing {
   const scanner = new TarScanner();
   const found: { readonly entry: RawEntry; readonly digest: string }[] = [];
   let hash = createHash('sha256');
@@ -28,7 +31,8 @@ export function listingOf(archive: Buffer): Listing {
     if (OF_THE_ENGINE.test(path)) continue;
     const target = entry.type === '1' ? clean(entry.linkname) : path;
     const linked = groups.has(target) ? ` group of ${target}` : '';
-    lines.set(path, `${describe(path === 'etc' ? { ...entry, mtimeNs: 0n } : entry, digest)}${linked}`);
+    const timeless = times === 'without times' || path === 'etc';
+    lines.set(path, `${describe(timeless ? { ...entry, mtimeNs: 0n } : entry, digest)}${linked}`);
   }
   return lines;
 }
