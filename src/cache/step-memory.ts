@@ -154,7 +154,7 @@ class Memory implements SessionMemory {
       at,
       ...(context !== undefined && { context }),
     });
-    if (fate.kind === 'leave' || fate.command === 'runs' || step.command === undefined) return;
+    if (fate.kind !== 'reuse' || fate.command === 'runs' || step.command === undefined) return;
     this.#records.noteCommand(label, fingerprint.id, imageId, commandDigest(step.command, this.#facts.key));
   }
 

@@ -104,6 +104,33 @@ describe.each(subjects())('on $name', (subject) => {
     expect(await given.images.text(given.name('taker'), '/made')).toBe('one');
   });
 
+  test('an image that is made again for one step makes nothing of the others, now or in the next build', async () => {
+    const given = await project(subject.engine, {
+      'build.yml': squashYml({
+        maker: ['dockerfile: maker.df', 'artifacts: [/made]'],
+        one: ['dockerfile: one.df', 'depends_on: [maker]'],
+        two: ['dockerfile: two.df', 'depends_on: [maker]', 'command: echo tried', 'command_cache: true'],
+      }),
+      // What the classic builder makes of RUN again is another image.
+      'maker.df': 'FROM busybox:latest\nLABELLED\nRUN echo made > /made\n',
+      'one.df': 'FROM busybox:latest\nLABELLED\nCOPY made /made\n',
+      'two.df': 'FROM busybox:latest\nLABELLED\nCOPY made /other\n',
+    });
+    const run = async (): Promise<readonly unknown[]> => {
+      const { result, output } = await built(subject, given, { fingerprint: true });
+      return [...result.steps.map(({ status }) => status), output.filter((line) => line === 'tried').length];
+    };
+    expect(await run()).toEqual(['succeeded', 'succeeded', 'succeeded', 1]);
+    const text = `FROM busybox:latest\nLABEL habitus.test=${given.id}\nCOPY made /new\n`;
+    await writeFile(join(given.directory, 'one.df'), text);
+    // Both take from the folder in which it lies.
+    await writeFile(join(given.directory, '.dockerignore'), '*\n');
+    expect((await run()).at(-1)).toBe(1);
+    await writeFile(join(given.directory, 'one.df'), `${text}ENV A=1\n`);
+    expect(await run()).toEqual(['succeeded', 'succeeded', 'unchanged', 0]);
+    expect(await run()).toEqual(['unchanged', 'unchanged', 'unchanged', 0]);
+  });
+
   test('build args, Dockerfiles and --no-cache count, and going back finds what was built', async () => {
     const { run, edit, given } = await scene();
     await run();
