@@ -1,5 +1,6 @@
 /** The port: all that the core asks of a Docker Engine. `src/engine` implements it with dockerode. */
 import type { Readable } from 'node:stream';
+import type { ReferenceOptions } from '../dockerfile/stages.js';
 import type { BuildContext } from '../tar/context.js';
 import type { InstructionEvent } from './events.js';
 import type { Unmarked } from './journal.js';
@@ -137,13 +138,19 @@ export interface ImageArchives {
   saveImages(references: readonly string[], signal: AbortSignal): Promise<Readable>;
   /** Learn the images of an archive. Whoever calls checks what has become of them: a load may fail silently. */
   loadImages(archive: Readable, signal: AbortSignal): Promise<void>;
-  /**
-   * Remove BuildKit's cache of one instruction, of all that was built on it, and of context folders sent since then.
-   * @param createdBy as the image's history tells the instruction, e.g. `COPY key /root/key # buildkit`
-   * @param since milliseconds since the epoch: when the build that sent the context began
-   * @returns what has become of the records; there are none with the classic builder
-   */
-  forgetBuildCache(createdBy: string, since: number, signal: AbortSignal): Promise<ForgottenCache>;
+  /** Remove BuildKit's cache of files; with the classic builder there is none. @returns what has become of the records */
+  forgetBuildCache(removed: RemovedFiles, signal: AbortSignal): Promise<ForgottenCache>;
+}
+
+/** Where removed files came from: the cache of these instructions, and of what was built on them, holds the files. */
+export interface RemovedFiles {
+  /** As the image's history tells them, e.g. `COPY key /root/key # buildkit`; the lowest first. */
+  readonly instructions: readonly string[];
+  /** What the image was built from: other stages may hold copies. */
+  readonly dockerfile: Buffer;
+  readonly options: ReferenceOptions;
+  /** Milliseconds since the epoch: when the build began. Folders it sent are forgotten, too. */
+  readonly since: number;
 }
 
 /** Numbers of records of BuildKit's cache. */

@@ -34,7 +34,7 @@ export async function reduceImage(
   if (source !== tag) await engine.removeImage(source, { noPrune: true });
   await removeReplaced(built.id, base, engine, session);
   if (squash === undefined) return squashed.imageId;
-  await forgetRemoved(squashed, since, settings, report, signal);
+  await forgetRemoved(squashed, step, since, settings, report, signal);
   warnOfStuckLayers(squashed, report);
   return squashed.imageId;
 }

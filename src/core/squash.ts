@@ -4,7 +4,7 @@ import { ImageError } from '../image/errors.js';
 import { mergeLayers, type MergeStats } from '../image/merged-layer.js';
 import { listImages, spoolImageArchive, type ListedImage } from '../image/spool.js';
 import { EngineError, StepError } from './errors.js';
-import type { PlannedBase, SquashScope } from './plan.js';
+import type { PlannedBase, PlannedStep, SquashScope } from './plan.js';
 import type { Engine, ImageDescription } from './ports.js';
 import type { Session } from './session.js';
 import { isPrefix, loadVerified, targetFor } from './squash-load.js';
@@ -27,8 +27,8 @@ export interface Squashed {
   readonly imageId: string;
   readonly layers: number;
   readonly stats: MergeStats;
-  /** The instruction that made the lowest layer which is gone, as the image's history tells it. */
-  readonly createdBy: string | undefined;
+  /** The instructions that made what was removed, as the image's history tells them, the lowest first. */
+  readonly createdBy: readonly string[];
   /** What the new image cannot keep, e.g. an attestation. */
   readonly dropped: readonly string[];
   /** The engine never frees a layer that holds what was removed. */
@@ -77,9 +77,8 @@ export async function squashImage(
       createdBy: createdBy(config, baseLayers, layer.stats.removedFrom),
       dropped: archive.dropped,
       stuck:
-        layer.stats.removedFrom !== -1 &&
         losesTwins(engine) &&
-        highestTwin(image.layers) >= baseLayers + layer.stats.removedFrom,
+        highestTwin(image.layers) >= baseLayers + (layer.stats.removedFrom[0] ?? Infinity),
     };
   } catch (error) {
     if (!(error instanceof ImageError)) throw error;
@@ -150,13 +149,13 @@ function configOf(built: ImageDescription, images: readonly ListedImage[]): Buff
   return same.config;
 }
 
-/** What the history says of a layer; `index` counts from the base on. */
-function createdBy(config: Buffer, baseLayers: number, index: number): string | undefined {
-  if (index === -1) return undefined;
+/** What the history says of layers; indexes count from the base on. */
+function createdBy(config: Buffer, baseLayers: number, indexes: readonly number[]): readonly string[] {
   const { history = [] } = JSON.parse(config.toString()) as {
     history?: readonly { readonly created_by?: string; readonly empty_layer?: boolean }[];
   };
-  return history.filter(({ empty_layer: empty }) => empty !== true)[baseLayers + index]?.created_by;
+  const layers = history.filter(({ empty_layer: empty }) => empty !== true);
+  return indexes.flatMap((index) => layers[baseLayers + index]?.created_by ?? []);
 }
 
 /**
@@ -191,22 +190,26 @@ export function warnOfStuckLayers({ stuck }: Squashed, report: StepReporter): vo
 
 /** BuildKit remembers each layer; those that hold what was removed must go, or a later build would have it back. */
 export async function forgetRemoved(
-  { createdBy: instruction }: Squashed,
+  { createdBy: instructions }: Squashed,
+  { dockerfile, args, target }: PlannedStep,
   since: number,
   { engine, builder, keepBuildCache }: StepSettings,
   report: StepReporter,
   signal: AbortSignal,
 ): Promise<void> {
-  if (builder !== 'buildkit' || instruction === undefined) return;
+  const [lowest] = instructions;
+  if (builder !== 'buildkit' || lowest === undefined) return;
   if (keepBuildCache) {
     report.notice('the build cache still holds what was removed, as --keep-build-cache asks');
     return;
   }
-  const { removed, kept } = await engine.archives.forgetBuildCache(instruction, since, signal);
+  const options = { buildArgs: args, ...(target !== undefined && { target }) };
+  const removal = { instructions, dockerfile: dockerfile.content, options, since };
+  const { removed, kept } = await engine.archives.forgetBuildCache(removal, signal);
   if (kept > 0)
     report.notice(
-      `the build cache of "${instruction}" is in use by another build: ${kept} of its records may hold what was removed; \`docker builder prune\` removes them later`,
+      `the build cache of "${lowest}" is in use by another build: ${kept} of its records may hold what was removed; \`docker builder prune\` removes them later`,
     );
   else if (removed === 0)
-    report.notice(`no build cache was found of "${instruction}": it may still hold what was removed`);
+    report.notice(`no build cache was found of "${lowest}": it may still hold what was removed`);
 }

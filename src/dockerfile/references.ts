@@ -64,12 +64,14 @@ interface Found {
   readonly end: number;
 }
 
-interface ImageFlag {
+/** A flag of an instruction that names an image or a stage. */
+export interface ImageFlag {
   readonly kind: 'copy' | 'mount';
   readonly value: readonly Glyph[];
 }
 
-function imageFlags(instruction: Instruction): readonly ImageFlag[] {
+/** `COPY --from=`, `ADD --from=` and `RUN --mount=…,from=`. */
+export function imageFlags(instruction: Instruction): readonly ImageFlag[] {
   return instruction.flags.flatMap((flag): readonly ImageFlag[] => {
     switch (instruction.keyword) {
       case 'copy':
@@ -90,8 +92,14 @@ function valueOf(flag: Flag, name: string): readonly Flag[] {
   return textOf(flag.slice(0, name.length + 1)) === `${name}=` ? [flag.slice(name.length + 1)] : [];
 }
 
-function flagReference(dockerfile: Dockerfile, { line }: Instruction, { kind, value }: ImageFlag): Found {
-  const image = Buffer.from(textOf(value), 'latin1').toString('utf8');
+/** The name as written. */
+export function textOfFlag({ value }: ImageFlag): string {
+  return Buffer.from(textOf(value), 'latin1').toString('utf8');
+}
+
+function flagReference(dockerfile: Dockerfile, { line }: Instruction, flag: ImageFlag): Found {
+  const { kind, value } = flag;
+  const image = textOfFlag(flag);
   const first = value[0];
   if (first === undefined) return { kind, image: '', start: 0, end: 0 };
   if (image.slice(0, -1).includes('$')) {

@@ -1,6 +1,6 @@
 /** Whole images in and out of an engine. */
 import { pipeline, type Readable } from 'node:stream';
-import type { ForgottenCache, ImageArchives } from '../core/ports.js';
+import type { ForgottenCache, ImageArchives, RemovedFiles } from '../core/ports.js';
 import type { RegistryAuth } from './auth.js';
 import { forgetBuildCache } from './build-cache.js';
 import { complaint } from './explain.js';
@@ -80,8 +80,8 @@ export class EngineArchives implements ImageArchives {
     }
   }
 
-  forgetBuildCache(createdBy: string, since: number, signal: AbortSignal): Promise<ForgottenCache> {
-    return forgetBuildCache(this.#transport, createdBy, since, signal);
+  forgetBuildCache(removed: RemovedFiles, signal: AbortSignal): Promise<ForgottenCache> {
+    return forgetBuildCache(this.#transport, removed, signal);
   }
 
   /** Failures come behind a status of 200, and from the containerd store even as ordinary progress. */

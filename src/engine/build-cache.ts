@@ -1,7 +1,8 @@
 /** BuildKit's cache: finds what holds the files of an instruction, and removes it with all that was built on it. */
 import { setTimeout } from 'node:timers/promises';
 import { EngineError } from '../core/errors.js';
-import type { ForgottenCache } from '../core/ports.js';
+import type { ForgottenCache, RemovedFiles } from '../core/ports.js';
+import { feedingStages, type FeedingStage, type StageInstruction } from '../dockerfile/feeding-stages.js';
 import { textOf } from './shape.js';
 import type { Transport } from './transport.js';
 
@@ -35,18 +36,23 @@ const BUSY = { patience: 180_000, pause: 200 };
  */
 export async function forgetBuildCache(
   transport: Transport,
-  createdBy: string,
-  since: number,
+  { instructions, dockerfile, options, since }: RemovedFiles,
   signal: AbortSignal,
 ): Promise<ForgottenCache> {
   const records = await listRecords(transport, signal);
   const begun = await onEngineClock(transport, since, signal);
   const isRecent = ({ LastUsedAt }: CacheRecord): boolean => Date.parse(LastUsedAt ?? '') >= begun;
-  const isInstruction = (record: CacheRecord): boolean =>
-    record.Description === UNTOLD
-      ? !createdBy.startsWith('RUN ') && isRecent(record)
-      : isOf(record.Description, createdBy);
-  const doomed = new Set(records.filter(isInstruction).map(({ ID }) => ID));
+  const [lowest = ''] = instructions;
+  const stages = feedingStages(dockerfile, options, (instruction) =>
+    instructions.some((createdBy) => mayHaveMade(instruction, createdBy)),
+  );
+  const isDoomed = (record: CacheRecord): boolean => {
+    if (record.Description === UNTOLD)
+      return (!lowest.startsWith('RUN ') || stages.length > 0) && isRecent(record);
+    if (isOf(record.Description, lowest)) return true;
+    return stages.some((stage) => isOfStage(record.Description, stage)) && isRecent(record);
+  };
+  const doomed = new Set(records.filter(isDoomed).map(({ ID }) => ID));
   addDescendants(doomed, records);
   const found = doomed.size;
   // Whatever the lowest instruction is: one above it, or a mount, may have read removed files from there.
@@ -141,6 +147,27 @@ export function isOf(description: string, createdBy: string): boolean {
   if (command !== undefined) return told.startsWith('RUN ') && told.endsWith(` ${words(command)}`);
   const instruction = /^\[[^\]]*\] (.*)$/s.exec(description)?.[1];
   return instruction !== undefined && bare(instruction) === bare(told);
+}
+
+/** Whether the history may tell an instruction of the Dockerfile so: it has the values of variables, and heredocs in its own way. */
+function mayHaveMade({ keyword, operands, hasHeredoc }: StageInstruction, createdBy: string): boolean {
+  const told = words(createdBy.replace(/ # buildkit$/, ''));
+  const [first = ''] = told.split(' ', 1);
+  if (first.toLowerCase() !== keyword) return false;
+  if (hasHeredoc) return true;
+  if (keyword === 'run') return told.endsWith(` ${words(operands)}`);
+  return operands.includes('$') || told === `${first} ${words(operands)}`;
+}
+
+/** Whether a record is of an instruction of a stage: `[one 2/4] COPY a /a`, or any RUN of the same command. */
+export function isOfStage(description: string, { name, instructions }: FeedingStage): boolean {
+  const command = /^mount \/ from exec (.*)$/s.exec(description)?.[1];
+  if (command === undefined) return /^\[(?:\S+ )?(\S+) \d+\/\d+\] /.exec(description)?.[1] === name;
+  return instructions.some(({ keyword, operands, hasHeredoc }) => {
+    if (keyword !== 'run') return false;
+    // The lines of a heredoc are told as they are; those of any other RUN are made one.
+    return hasHeredoc ? command.includes('\n') : ` ${words(command)}`.endsWith(` ${words(operands)}`);
+  });
 }
 
 /** An instruction without its flags, and its list form as words. */

@@ -21,8 +21,8 @@ export interface MergePlan {
   readonly marks: number;
   /** Paths that some layer above the base had, and the merged one has not. */
   readonly removed: number;
-  /** The lowest layer above the base that has such a path, counted from 0; -1 where there is none. */
-  readonly removedFrom: number;
+  /** The layers above the base that have such a path first, counted from 0, ascending. */
+  readonly removedFrom: readonly number[];
 }
 
 /** Blocks that are in no layer. */
@@ -82,19 +82,18 @@ class Planner {
     await this.#made.flush();
     release(this.#firsts);
     let removed = 0;
-    let removedFrom = NONE;
+    const removedFrom = new Set<number>();
     for (let node = 0; node < tree.size; node++) {
       if (!upper.isRemoved(node)) continue;
       removed += 1;
-      const layer = upper.firstLayer(node);
-      if (removedFrom === NONE || layer < removedFrom) removedFrom = layer;
+      removedFrom.add(upper.firstLayer(node));
     }
     return {
       segments: this.#segments,
       entries: this.#entries,
       marks: this.#marks,
       removed,
-      removedFrom,
+      removedFrom: [...removedFrom].sort((a, b) => a - b),
     };
   }
 

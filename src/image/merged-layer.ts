@@ -23,8 +23,8 @@ export interface MergeStats {
   readonly bytes: number;
   /** Paths that some layer above the base had and the merged one has not. */
   readonly removed: number;
-  /** The lowest layer that has such a path, counted from 0 above the base; -1 where there is none. */
-  readonly removedFrom: number;
+  /** The layers that have such a path first, counted from 0 above the base, ascending. */
+  readonly removedFrom: readonly number[];
 }
 
 /** Lives as long as its archive. */

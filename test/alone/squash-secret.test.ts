@@ -10,6 +10,20 @@ import { cleanup, squashYml } from '../support/squash-project.js';
 import { keptOnDisk } from '../support/squash-search.js';
 import { scan } from '../support/tar.js';
 
+/** Stages before the one that is built on, where a way needs some. */
+function stagesBefore(name: string, keys: string): readonly string[] {
+  if (name !== 'staged') return [];
+  return [
+    'FROM busybox:latest AS first',
+    `WORKDIR ${keys}`,
+    'COPY staged .',
+    'FROM busybox:latest',
+    `RUN --mount=type=bind,from=first,source=${keys},target=/in mkdir ${keys} && cp /in/staged ${keys}`,
+    'FROM busybox:latest AS unused',
+    `RUN echo unused of ${keys.replace('/keys', '')} > /unused`,
+  ];
+}
+
 /** Each way a file comes into an image: the instructions that bring `KEYS/NAME` there, from NAME in the context. */
 function ways({ engine, builder }: Subject, keys: string): Readonly<Record<string, readonly string[]>> {
   const buildkit = builder === 'buildkit';
@@ -24,6 +38,8 @@ function ways({ engine, builder }: Subject, keys: string): Readonly<Record<strin
   return {
     ...anywhere,
     owned: [`COPY --chown=1:2   owned ${keys}/`],
+    // By two other stages, of which one has no name.
+    staged: ['COPY --from=unused /unused /', `COPY --from=1 ${keys} ${keys}`],
     added: [`ADD ["added", "${keys}/added"]`],
     mounted: [
       'RUN --mount=type=bind,target=/in mkdir /tmp/in && \\',
@@ -60,6 +76,7 @@ async function scene(subject: Subject): Promise<Scene> {
     all.map(([name, lines]) => [
       `${name}.df`,
       [
+        ...stagesBefore(name, keys),
         'FROM busybox:latest',
         'LABELLED',
         `RUN ${unrelated}`,
@@ -108,7 +125,8 @@ describe.each(subjects())('on $name', (subject) => {
     if (subject.builder === 'buildkit') {
       const records = (await api.buildCache()).map(({ Description }) => Description);
       expect(records.filter((text) => text.includes(keys))).toEqual([]);
-      expect(records.filter((text) => text.includes(unrelated))).not.toEqual([]);
+      for (const kept of [unrelated, `echo unused of ${keys.replace('/keys', '')}`])
+        expect(records.filter((text) => text.includes(kept))).not.toEqual([]);
     }
     // The containerd store collects its garbage a little later.
     const clean = Object.fromEntries(Object.values(secrets).map((secret) => [secret, []]));

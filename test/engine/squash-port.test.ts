@@ -151,10 +151,12 @@ describe.each(engines())('on $name', ({ host }) => {
   });
 
   test('no cache is forgotten for an instruction that nobody ran', async () => {
-    const ran = `RUN /bin/sh -c echo ${label} # buildkit`;
-    expect(await engine.archives.forgetBuildCache(ran, Date.now() + 60_000, NEVER)).toEqual({
-      removed: 0,
-      kept: 0,
-    });
+    const removed = {
+      instructions: [`RUN /bin/sh -c echo ${label} # buildkit`],
+      dockerfile: Buffer.from(`FROM busybox\nRUN echo ${label}\n`),
+      options: { buildArgs: {} },
+      since: Date.now() + 60_000,
+    };
+    expect(await engine.archives.forgetBuildCache(removed, NEVER)).toEqual({ removed: 0, kept: 0 });
   });
 });

@@ -237,6 +237,12 @@ test('what was used since a moment is judged by the clock of the engine', async 
         answer.end('{}');
     }
   });
-  await forgetBuildCache(transport, 'RUN make', Date.now() - 30_000, NEVER);
+  const removed = {
+    instructions: ['RUN make'],
+    dockerfile: Buffer.from('FROM busybox\nRUN make\n'),
+    options: { buildArgs: {} },
+    since: Date.now() - 30_000,
+  };
+  await forgetBuildCache(transport, removed, NEVER);
   expect(pruned).toEqual(['{"id":{"^(since)$":true}}']);
 });
