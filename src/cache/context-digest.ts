@@ -13,7 +13,7 @@ import type { IgnoreMatcher } from '../tar/ignore.js';
 import { shown } from '../tar/paths.js';
 import { hashLarge, hashSmall, SMALL } from './hash-file.js';
 import { FileStates } from './file-states.js';
-import { look, scan, type Scanned } from './scan.js';
+import { look, scan, type Scanned } from '../tar/scan.js';
 import type { FileStat, StatCache } from './stat-cache.js';
 
 export interface ContextFolder {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { unreadable } from '../tar/local-file.js';
-import { locationOf } from './scan.js';
+import { locationOf } from '../tar/paths.js';
 import { sameStat, type FileStat } from './stat-cache.js';
 
 /** Not through a symlink that took the file's place, not waiting for a writer of a fifo that did. */

@@ -9,7 +9,7 @@ import type { Artifact } from '../tar/artifact.js';
 import { compileIgnore, type IgnoreMatcher } from '../tar/ignore.js';
 import { collectArtifacts, type Overlaid } from '../tar/overlay-artifacts.js';
 import { toLatin1 } from '../tar/paths.js';
-import { describe, walk } from '../tar/walk.js';
+import { folderAt, walk } from '../tar/walk.js';
 import type { ArtifactSpec, PlannedStep } from './plan.js';
 
 /** The artifacts that one step has handed off, and the name of its image. */
@@ -107,8 +107,7 @@ async function addsToArtifact(
   signal: AbortSignal,
 ): Promise<boolean> {
   const prefix = `${toLatin1(path)}/`;
-  const local = await describe(directory, toLatin1(path)).catch((): undefined => undefined);
-  if (local?.entry.type !== 'directory') return false;
+  if (folderAt(directory, toLatin1(path)) === undefined) return false;
   const below: IgnoreMatcher | undefined = ignore && {
     ignores: (inside) => ignore.ignores(prefix + inside),
     mayContainIncluded: (inside) => ignore.mayContainIncluded(prefix + inside),

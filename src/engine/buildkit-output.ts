@@ -45,9 +45,9 @@ export class BuildKitOutput {
   #trace(trace: Trace): void {
     for (const vertex of trace.vertexes) this.#begin(vertex);
     for (const { vertex, stream, msg } of trace.logs) {
-      this.#vertexes.get(vertex)?.lines[stream === '2' ? 'stderr' : 'stdout'].write(msg);
+      this.#vertexes.get(vertex)?.lines[stream === 2 ? 'stderr' : 'stdout'].write(msg);
     }
-    for (const { short } of trace.warnings) this.#warn(short.toString());
+    for (const warning of trace.warnings) this.#warn(warning);
     // The last output comes in the same message as the end of its vertex.
     for (const vertex of trace.vertexes) if (vertex.completed) this.#complete(vertex);
   }
@@ -126,8 +126,8 @@ function commandOf(reason: string): string | undefined {
   return command === undefined ? undefined : `RUN ${command}`;
 }
 
-function milliseconds(started: TraceTime | null, completed: TraceTime | null): number {
-  if (started === null || completed === null) return 0;
-  const seconds = Number(completed.seconds) - Number(started.seconds);
+function milliseconds(started: TraceTime | undefined, completed: TraceTime | undefined): number {
+  if (started === undefined || completed === undefined) return 0;
+  const seconds = completed.seconds - started.seconds;
   return Math.max(0, Math.round(seconds * 1000 + (completed.nanos - started.nanos) / 1e6));
 }

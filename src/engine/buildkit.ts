@@ -1,4 +1,4 @@
-/** A build by BuildKit: it fetches the context and credentials through a session of ours. Imports gRPC: load it lazily. */
+/** A build by BuildKit: it fetches the context and credentials through a session of ours. */
 import { isUtf8 } from 'node:buffer';
 import { StepError } from '../core/errors.js';
 import type { BuilderEvent, BuildRequest } from '../core/ports.js';
@@ -12,11 +12,12 @@ import { BuildKitStop } from './buildkit-stop.js';
 import { brokenSession } from './explain.js';
 import { fileSyncService } from './file-sync.js';
 import { Folder } from './folder.js';
+import type { Handlers } from './grpc-server.js';
 import { removeImage } from './images.js';
 import { memoryFolder } from './memory-folder.js';
 import { buildQuery, postBuild, unusableContext, type BuildPost } from './post-build.js';
 import { secretsService } from './secrets-service.js';
-import { authService, openSession, type SessionService } from './session.js';
+import { authService, openSession } from './session.js';
 import { sshService } from './ssh-service.js';
 import { sshSources } from './ssh-sources.js';
 
@@ -96,7 +97,7 @@ export async function buildWithBuildKit(
 async function mountServices(
   { secrets, ssh }: BuildRequest,
   env: BuildKitConnection['env'],
-): Promise<readonly SessionService[]> {
+): Promise<readonly Handlers[]> {
   return [
     ...(secrets.size > 0 ? [secretsService(secrets)] : []),
     ...(ssh.length > 0 ? [sshService(await sshSources(ssh, env))] : []),

@@ -88,7 +88,7 @@ export class DockerEngine implements Engine {
         await buildClassic(connection, request, onEvent, signal);
         break;
       case 'buildkit': {
-        // gRPC is heavy: loaded by the first build that needs it.
+        // Loaded by the first build that needs it.
         const { buildWithBuildKit } = await import('./buildkit.js');
         await buildWithBuildKit({ ...connection, env: this.#env }, request, onEvent, signal);
         break;

@@ -1,19 +1,22 @@
 /** Serves folders to BuildKit by fsutil's protocol: it compares the list with what it has and asks for what differs. */
-import { once } from 'node:events';
-import { status, type Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { ContextEntry } from '../tar/context.js';
+import type { LocalFile } from '../tar/local-file.js';
 import type { Folder } from './folder.js';
 import { followPaths } from './follow-paths.js';
 import { offerKept, statOf, type Offer } from './fsutil.js';
-import type { SessionService } from './session.js';
-import { FileSync, PACKET, type Packet } from './wire.js';
+import type { Call } from './grpc-call.js';
+import type { Handlers } from './grpc-server.js';
+import { GrpcError, STATUS } from './grpc-status.js';
+import { PREFIX, writePrefix } from './grpc-frames.js';
+import { Outbox } from './outbox.js';
+import { dataHeadLength, END_OF_LIST, errorPacket, FINISH, StatPackets, writeDataHead } from './packets.js';
+import { CALLS, decodePacket, PACKET } from './wire.js';
 
-type Call = ServerDuplexStream<Packet, Packet>;
-
-/** Files sent at the same time: hides the time that opening small ones takes. */
-const PARALLEL = 8;
-/** Each is copied twice on its way out: larger copies are collected later. */
-const LARGEST_PIECE = 1 << 17;
+/** Files up to this size are read at once, many into one buffer: asking for each would take longer than reading it. */
+const SMALL = 1 << 16;
+/** How long others wait at most, in milliseconds. */
+const SLICE = 10;
 
 /**
  * @param folders by the names that builds ask for, `context` and `dockerfile`
@@ -22,121 +25,100 @@ const LARGEST_PIECE = 1 << 17;
 export function fileSyncService(
   folders: ReadonlyMap<string, Folder>,
   onFailure: (error: Error) => void,
-): SessionService {
-  return {
-    definition: FileSync,
-    handlers: {
-      DiffCopy(call: Call) {
-        serve(call, folders).catch((error: unknown) => {
-          if (call.cancelled) return;
+): Handlers {
+  return new Map([
+    [
+      CALLS.diffCopy,
+      async (call) => {
+        const [name = ''] = requested(call, 'dir-name');
+        const folder = folders.get(name);
+        if (folder === undefined) throw new GrpcError(STATUS.notFound, `no folder ${name} here`);
+        const outbox = new Outbox((bytes) => call.sendFramed(bytes));
+        try {
+          await new Transfer(call, folder, outbox).run();
+        } catch (error) {
+          if (call.signal.aborted) return;
           const failure = error instanceof Error ? error : new Error(String(error));
           onFailure(failure);
-          call.write({ type: PACKET.error, data: Buffer.from(failure.message) });
-          call.emit('error', { code: status.UNKNOWN, details: failure.message });
-        });
+          await call.send(errorPacket(failure.message));
+          throw failure;
+        }
       },
-    },
-  };
-}
-
-async function serve(call: Call, folders: ReadonlyMap<string, Folder>): Promise<void> {
-  const [name = ''] = requested(call.metadata, 'dir-name');
-  const folder = folders.get(name);
-  if (folder === undefined) {
-    call.emit('error', { code: status.NOT_FOUND, details: `no folder ${name} here` });
-    return;
-  }
-  const over = new AbortController();
-  call.once('cancelled', () => {
-    over.abort();
-  });
-  try {
-    await new Transfer(call, folder, over.signal).run();
-  } finally {
-    over.abort();
-  }
+    ],
+  ]);
 }
 
 class Transfer {
   readonly #call: Call;
   readonly #folder: Folder;
-  readonly #signal: AbortSignal;
+  readonly #outbox: Outbox;
   /** Entries with content by number of their place in the list. */
   readonly #files = new Map<number, ContextEntry>();
-  readonly #asked: number[] = [];
-  #working = 0;
+  readonly #requests = new Requests();
+  #until = performance.now() + SLICE;
 
-  constructor(call: Call, folder: Folder, signal: AbortSignal) {
+  constructor(call: Call, folder: Folder, outbox: Outbox) {
     this.#call = call;
     this.#folder = folder;
-    this.#signal = signal;
-    call.setMaxListeners(PARALLEL + 10);
+    this.#outbox = outbox;
   }
 
   /** Resolves when the other side has all it wants. */
   async run(): Promise<void> {
-    const finished = new Promise<void>((resolve, reject) => {
-      this.#call.on('data', (packet: Packet) => {
-        this.#receive(packet, resolve, reject);
-      });
-      this.#call.on('end', resolve);
-      this.#call.on('cancelled', resolve);
-    });
-    await Promise.all([finished, this.#list()]);
-    this.#call.end();
+    try {
+      await Promise.all([this.#receive(), this.#list(), this.#answer()]);
+    } finally {
+      this.#requests.end();
+    }
+    await this.#outbox.finish();
   }
 
-  #receive(packet: Packet, resolve: () => void, reject: (error: Error) => void): void {
-    switch (packet.type) {
-      case PACKET.request:
-        this.#asked.push(packet.ID ?? 0);
-        this.#work(reject);
-        break;
-      case PACKET.finish:
-        this.#call.write({ type: PACKET.finish });
-        resolve();
-        break;
-      case PACKET.error:
-        // The build tells why itself.
-        resolve();
-        break;
-      default:
-        reject(new Error(`The engine sent a packet of unknown type ${packet.type}`));
+  async #receive(): Promise<void> {
+    for await (const message of this.#call.messages()) {
+      const { type, id } = decodePacket(message);
+      switch (type) {
+        case PACKET.request:
+          this.#requests.add(id);
+          break;
+        case PACKET.finish:
+          this.#requests.end();
+          await this.#put(FINISH);
+          return;
+        case PACKET.error:
+          // The build tells why itself.
+          this.#requests.end();
+          return;
+        default:
+          throw new Error(`The engine sent a packet of unknown type ${type}`);
+      }
     }
+    this.#requests.end();
   }
 
   async #list(): Promise<void> {
+    const packets = new StatPackets();
     let number = 0;
     for (const { entry, content } of await this.#selected()) {
       if (content !== undefined) this.#files.set(number, content);
       number += 1;
-      await this.#write({ type: PACKET.stat, stat: statOf(entry) });
+      await this.#put(packets.make(statOf(entry)));
+      await this.#giveWay();
     }
-    await this.#write({ type: PACKET.stat });
+    await this.#put(END_OF_LIST);
+    this.#outbox.flush();
   }
 
   async #selected(): Promise<readonly Offer[]> {
-    const all = await this.#folder.list(this.#signal);
-    const paths = requested(this.#call.metadata, 'followpaths');
-    // Repeated metadata arrive joined by `, `: with such names about, nobody can tell where one path ends.
-    const kept = all.some(({ path }) => path.includes(', ')) ? all : followPaths(all, paths);
-    return offerKept(kept, all);
+    const all = await this.#folder.list(this.#call.signal);
+    return offerKept(followPaths(all, requested(this.#call, 'followpaths')), all);
   }
 
-  #work(reject: (error: Error) => void): void {
-    while (this.#working < PARALLEL) {
-      const number = this.#asked.shift();
-      if (number === undefined) return;
-      this.#working += 1;
-      this.#send(number).then(
-        () => {
-          this.#working -= 1;
-          this.#work(reject);
-        },
-        (error: unknown) => {
-          reject(error instanceof Error ? error : new Error(String(error)));
-        },
-      );
+  async #answer(): Promise<void> {
+    for await (const number of this.#requests.all(() => {
+      this.#outbox.flush();
+    })) {
+      await this.#send(number);
+      await this.#giveWay();
     }
   }
 
@@ -145,29 +127,108 @@ class Transfer {
     if (entry === undefined) throw new Error(`The engine asked for file ${number}, which was not offered`);
     this.#files.delete(number);
     if (entry.size > 0) {
-      for await (const piece of this.#folder.open(entry, this.#signal)) {
-        const chunk = piece as Buffer;
-        for (let start = 0; start < chunk.length; start += LARGEST_PIECE) {
-          const data = chunk.subarray(start, start + LARGEST_PIECE);
-          await this.#write({ type: PACKET.data, ID: number, data });
-        }
-      }
+      using file = this.#folder.openFile(entry);
+      if (file === undefined) await this.#sendStream(number, entry);
+      else if (entry.size <= SMALL) await this.#sendSmall(number, entry.size, file);
+      else await this.#sendLarge(number, file);
     }
-    await this.#write({ type: PACKET.data, ID: number });
+    const end = await this.#outbox.reserve(dataHeadLength(number, 0));
+    this.#outbox.commit(writeDataHead(end, 0, number, 0));
   }
 
-  async #write(packet: Packet): Promise<void> {
-    this.#signal.throwIfAborted();
-    if (!this.#call.write(packet)) await once(this.#call, 'drain', { signal: this.#signal });
+  /** Read in between other small ones, into what is sent next. */
+  async #sendSmall(number: number, size: number, file: LocalFile): Promise<void> {
+    // The byte more than its size shows that a file grew.
+    const target = await this.#outbox.reserve(dataHeadLength(number, size) + size + 1);
+    let at = writeDataHead(target, 0, number, size);
+    while (!file.atEnd) at += file.readNow(target.subarray(at));
+    this.#outbox.commit(at);
+  }
+
+  /** Read piece by piece, each sent from where it was read to. */
+  async #sendLarge(number: number, file: LocalFile): Promise<void> {
+    this.#outbox.flush();
+    const { size } = this.#outbox;
+    const room = dataHeadLength(number, size);
+    while (!file.atEnd) {
+      const buffer = await this.#outbox.take();
+      const length = await file.read(buffer.subarray(room));
+      if (length === 0) {
+        this.#outbox.give(buffer);
+        continue;
+      }
+      const start = room - dataHeadLength(number, length);
+      writeDataHead(buffer, start, number, length);
+      this.#outbox.post(buffer, start, room + length);
+    }
+  }
+
+  /** What comes from elsewhere is in memory that is not ours. */
+  async #sendStream(number: number, entry: ContextEntry): Promise<void> {
+    const most = this.#outbox.size - dataHeadLength(number, this.#outbox.size);
+    for await (const piece of this.#folder.open(entry, this.#call.signal)) {
+      const chunk = piece as Buffer;
+      for (let start = 0; start < chunk.length; start += most) {
+        const data = chunk.subarray(start, start + most);
+        const target = await this.#outbox.reserve(dataHeadLength(number, data.length) + data.length);
+        const at = writeDataHead(target, 0, number, data.length);
+        data.copy(target, at);
+        this.#outbox.commit(at + data.length);
+      }
+    }
+  }
+
+  async #put(message: Buffer): Promise<void> {
+    const target = await this.#outbox.reserve(PREFIX + message.length);
+    writePrefix(target, 0, message.length);
+    message.copy(target, PREFIX);
+    this.#outbox.commit(PREFIX + message.length);
+  }
+
+  async #giveWay(): Promise<void> {
+    if (performance.now() < this.#until) return;
+    await turn();
+    this.#until = performance.now() + SLICE;
   }
 }
 
-/** A list in the call's metadata, as latin1 like all names here. */
-function requested(metadata: Metadata, key: string): readonly string[] {
-  const encoded = metadata.get(`${key}-encoded`).some((value) => value.toString() === '1');
-  return metadata
-    .get(key)
-    .flatMap((value) => value.toString().split(', '))
-    .map((value) => (encoded ? decodeURIComponent(value.replaceAll('+', ' ')) : value))
-    .map((value) => Buffer.from(value).toString('latin1'));
+/** The numbers of files that were asked for and not yet sent. */
+class Requests {
+  readonly #numbers: number[] = [];
+  #wake: () => void = () => undefined;
+  #over = false;
+
+  add(number: number): void {
+    this.#numbers.push(number);
+    this.#wake();
+  }
+
+  end(): void {
+    this.#over = true;
+    this.#wake();
+  }
+
+  /** Until `end`. @param onWait called before more are waited for */
+  async *all(onWait: () => void): AsyncGenerator<number, void, undefined> {
+    for (;;) {
+      const number = this.#numbers.shift();
+      if (number !== undefined) yield number;
+      else if (this.#over) return;
+      else {
+        onWait();
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+    }
+  }
+}
+
+/** A list in the call's headers, as latin1 like all names here. */
+function requested(call: Call, key: string): readonly string[] {
+  const values = call.header(key);
+  if (!call.header(`${key}-encoded`).includes('1')) return values;
+  return values.map((value) =>
+    Buffer.from(decodeURIComponent(value.replaceAll('+', ' '))).toString('latin1'),
+  );
 }

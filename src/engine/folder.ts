@@ -1,6 +1,7 @@
 /** A build context read once: its entries are listed for the first who asks, and kept for the rest of the build. */
 import type { Readable } from 'node:stream';
 import type { BuildContext, ContextEntry } from '../tar/context.js';
+import type { LocalFile } from '../tar/local-file.js';
 
 export class Folder {
   readonly #context: BuildContext;
@@ -17,6 +18,10 @@ export class Folder {
       throw error;
     });
     return this.#entries;
+  }
+
+  openFile(entry: ContextEntry): LocalFile | undefined {
+    return this.#context.openFile?.(entry);
   }
 
   open(entry: ContextEntry, signal: AbortSignal): Readable {

@@ -17,19 +17,17 @@ const GO_SETGID = 2 ** 22;
 const GO_STICKY = 2 ** 20;
 
 export function statOf(entry: ContextEntry): Stat {
+  const { path, uid, gid, linkname, devMajor, devMinor } = entry;
   return {
-    path: latin1(entry.path),
+    path,
     mode: goMode(entry),
-    uid: entry.uid,
-    gid: entry.gid,
-    size: String(entry.type === 'symlink' ? (entry.linkname ?? '').length : entry.size),
-    modTime: String(entry.mtimeNs),
-    ...(entry.linkname !== undefined && { linkname: latin1(entry.linkname) }),
-    ...(entry.devMajor !== undefined && { devmajor: entry.devMajor }),
-    ...(entry.devMinor !== undefined && { devminor: entry.devMinor }),
-    ...(entry.xattrs && {
-      xattrs: Object.fromEntries([...entry.xattrs].map(([name, value]) => [name, latin1(value)])),
-    }),
+    uid,
+    gid,
+    size: entry.type === 'symlink' ? (linkname ?? '').length : entry.size,
+    modTime: entry.mtimeNs,
+    ...(linkname !== undefined && { linkname }),
+    ...(devMajor !== undefined && { devmajor: devMajor }),
+    ...(devMinor !== undefined && { devminor: devMinor }),
   };
 }
 
@@ -37,10 +35,6 @@ function goMode({ type, mode }: ContextEntry): number {
   const special =
     (mode & 0o4000 ? GO_SETUID : 0) + (mode & 0o2000 ? GO_SETGID : 0) + (mode & 0o1000 ? GO_STICKY : 0);
   return GO_TYPE[type] + special + (mode & 0o777);
-}
-
-function latin1(text: string): Buffer {
-  return Buffer.from(text, 'latin1');
 }
 
 /** An entry as it is announced, and the one to open for its content; only files have any. */

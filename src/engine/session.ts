@@ -1,22 +1,10 @@
 /** A BuildKit session: a connection on which the engine is the caller and we answer, by gRPC. */
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  Server,
-  ServerCredentials,
-  status,
-  type sendUnaryData,
-  type ServerUnaryCall,
-  type ServiceDefinition,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
 import type { RegistryAuth } from './auth.js';
+import { serveGrpc, unary, type Handlers } from './grpc-server.js';
+import { GrpcError, STATUS } from './grpc-status.js';
 import type { Transport } from './transport.js';
-import { Auth, Health } from './wire.js';
-
-export interface SessionService {
-  readonly definition: ServiceDefinition;
-  readonly handlers: UntypedServiceImplementation;
-}
+import { CALLS, decodeText, EMPTY, encodeCredentials, SERVING } from './wire.js';
 
 export interface Session {
   readonly id: string;
@@ -32,14 +20,12 @@ export interface Session {
  */
 export async function openSession(
   transport: Transport,
-  services: readonly SessionService[],
+  services: readonly Handlers[],
   sharedKey: string,
   signal: AbortSignal,
 ): Promise<Session> {
   const id = randomBytes(16).toString('hex');
-  const server = new Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 });
-  const offered = [{ definition: Health, handlers: { Check: checkHealth } }, ...services];
-  for (const { definition, handlers } of offered) server.addService(definition, handlers);
+  const offered = new Map([[CALLS.health, unary(() => SERVING)], ...services.flatMap((each) => [...each])]);
   const socket = await transport.hijack({
     method: 'POST',
     path: '/session',
@@ -48,16 +34,14 @@ export async function openSession(
       'X-Docker-Expose-Session-Uuid': id,
       'X-Docker-Expose-Session-Name': 'habitus',
       'X-Docker-Expose-Session-Sharedkey': createHash('sha256').update(sharedKey).digest('hex'),
-      'X-Docker-Expose-Session-Grpc-Method': offered.flatMap(({ definition }) =>
-        Object.values(definition as Record<string, { path: string }>).map(({ path }) => path),
-      ),
+      'X-Docker-Expose-Session-Grpc-Method': [...offered.keys()],
     },
     signal,
     purpose: 'open a build session',
   });
   // A broken session shows as the failure of the build that uses it.
   socket.on('error', () => undefined);
-  server.createConnectionInjector(ServerCredentials.createInsecure()).injectConnection(socket);
+  const server = serveGrpc(socket, offered);
   let state: 'open' | 'broken' | 'closed' = 'open';
   socket.once('close', () => {
     if (state === 'open') state = 'broken';
@@ -69,39 +53,24 @@ export async function openSession(
     },
     close() {
       state = 'closed';
-      server.forceShutdown();
-      socket.destroy();
+      server.close();
     },
   };
 }
 
 /** Registry credentials, asked for when a registry wants them. */
-export function authService(auth: RegistryAuth): SessionService {
-  return {
-    definition: Auth,
-    handlers: {
-      Credentials(
-        call: ServerUnaryCall<{ Host: string }, object>,
-        done: sendUnaryData<{ Username?: string; Secret?: string }>,
-      ) {
-        auth.forHost(call.request.Host).then(
-          (found) => {
-            done(null, found ? { Username: found.username, Secret: found.secret } : {});
-          },
-          () => {
-            done({ code: status.UNAVAILABLE, details: 'The Docker configuration cannot be read' });
-          },
-        );
-      },
-      // The engine then asks for the credentials, and fetches tokens itself.
-      GetTokenAuthority(_call: object, done: sendUnaryData<object>) {
-        done({ code: status.UNAVAILABLE, details: 'not offered' });
-      },
-    },
-  };
-}
-
-function checkHealth(_call: object, done: sendUnaryData<{ status: number }>): void {
-  const serving = 1;
-  done(null, { status: serving });
+export function authService(auth: RegistryAuth): Handlers {
+  return new Map([
+    [
+      CALLS.credentials,
+      unary(async (request) => {
+        const found = await auth.forHost(decodeText(request)).catch(() => {
+          throw new GrpcError(STATUS.unavailable, 'The Docker configuration cannot be read');
+        });
+        return found ? encodeCredentials(found.username, found.secret) : EMPTY;
+      }),
+    ],
+    // The engine then asks for the credentials, and fetches tokens itself.
+    [CALLS.tokenAuthority, () => Promise.reject(new GrpcError(STATUS.unavailable, 'not offered'))],
+  ]);
 }

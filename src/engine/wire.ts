@@ -1,173 +1,99 @@
 /**
- * The messages and services of a BuildKit session, as far as they are used; field numbers are the public wire format.
+ * The messages and calls of a BuildKit session, as far as they are used; field numbers are the public wire format.
  * Sources: https://github.com/moby/buildkit (session/auth, session/filesync, session/secrets, session/sshforward,
  * api/services/control), https://github.com/tonistiigi/fsutil (types), https://github.com/grpc/grpc/blob/master/doc/health-checking.md
  */
-import {
-  fromJSON,
-  type MethodDefinition,
-  type PackageDefinition,
-  type ServiceDefinition,
-} from '@grpc/proto-loader';
+import { bytesOf, fieldsOf, MessageWriter } from './protobuf.js';
 
-/** `[number, type]`, or `[number, 'repeated', type]`. */
-type Field = readonly [number, string] | readonly [number, 'repeated', string];
+/** Paths of the calls that the engine makes. */
+export const CALLS = {
+  health: '/grpc.health.v1.Health/Check',
+  credentials: '/moby.filesync.v1.Auth/Credentials',
+  tokenAuthority: '/moby.filesync.v1.Auth/GetTokenAuthority',
+  diffCopy: '/moby.filesync.v1.FileSync/DiffCopy',
+  getSecret: '/moby.buildkit.secrets.v1.Secrets/GetSecret',
+  checkAgent: '/moby.sshforward.v1.SSH/CheckAgent',
+  forwardAgent: '/moby.sshforward.v1.SSH/ForwardAgent',
+} as const;
 
-function message(fields: Readonly<Record<string, Field>>): object {
-  const described = Object.entries(fields).map(([name, [id, first, second]]) => [
-    name,
-    second === undefined ? { id, type: first } : { id, rule: first, type: second },
-  ]);
-  return { fields: Object.fromEntries(described) as object };
+/** A message without fields. */
+export const EMPTY = Buffer.alloc(0);
+
+/** grpc.health.v1.HealthCheckResponse: SERVING. */
+export const SERVING = new MessageWriter().number(1, 1).bytes;
+
+/** The only field of CredentialsRequest (`Host`), GetSecretRequest and CheckAgentRequest (`ID`). */
+export function decodeText(message: Buffer): string {
+  return bytesOf(message, 1).toString();
 }
 
-const methods = (methods: object): object => ({ methods });
-const unary = (requestType: string, responseType: string): object => ({ requestType, responseType });
-const nested = (nested: object): object => ({ nested });
-
-const FSUTIL = nested({
-  // Go keeps the bytes of a `string` as they are; `bytes` is the same on the wire, and passes names that are not UTF-8.
-  Stat: {
-    fields: {
-      path: { id: 1, type: 'bytes' },
-      mode: { id: 2, type: 'uint32' },
-      uid: { id: 3, type: 'uint32' },
-      gid: { id: 4, type: 'uint32' },
-      size: { id: 5, type: 'int64' },
-      modTime: { id: 6, type: 'int64' },
-      linkname: { id: 7, type: 'bytes' },
-      devmajor: { id: 8, type: 'int64' },
-      devminor: { id: 9, type: 'int64' },
-      xattrs: { id: 10, keyType: 'string', type: 'bytes' },
-    },
-  },
-  Packet: message({ type: [1, 'int32'], stat: [2, 'Stat'], ID: [3, 'uint32'], data: [4, 'bytes'] }),
-});
-
-const SESSION = nested({
-  FileSync: methods({
-    DiffCopy: {
-      requestType: 'fsutil.types.Packet',
-      requestStream: true,
-      responseType: 'fsutil.types.Packet',
-      responseStream: true,
-    },
-  }),
-  CredentialsRequest: message({ Host: [1, 'string'] }),
-  CredentialsResponse: message({ Username: [1, 'string'], Secret: [2, 'string'] }),
-  GetTokenAuthorityRequest: message({ Host: [1, 'string'] }),
-  GetTokenAuthorityResponse: message({}),
-  Auth: methods({
-    Credentials: unary('CredentialsRequest', 'CredentialsResponse'),
-    GetTokenAuthority: unary('GetTokenAuthorityRequest', 'GetTokenAuthorityResponse'),
-  }),
-});
-
-const SECRETS = nested({
-  GetSecretRequest: message({ ID: [1, 'string'] }),
-  GetSecretResponse: message({ data: [1, 'bytes'] }),
-  Secrets: methods({ GetSecret: unary('GetSecretRequest', 'GetSecretResponse') }),
-});
-
-const SSH_FORWARD = nested({
-  BytesMessage: message({ data: [1, 'bytes'] }),
-  CheckAgentRequest: message({ ID: [1, 'string'] }),
-  CheckAgentResponse: message({}),
-  SSH: methods({
-    CheckAgent: unary('CheckAgentRequest', 'CheckAgentResponse'),
-    ForwardAgent: {
-      requestType: 'BytesMessage',
-      requestStream: true,
-      responseType: 'BytesMessage',
-      responseStream: true,
-    },
-  }),
-});
-
-const CONTROL = nested({
-  Time: message({ seconds: [1, 'int64'], nanos: [2, 'int32'] }),
-  Vertex: message({
-    digest: [1, 'string'],
-    name: [3, 'string'],
-    cached: [4, 'bool'],
-    started: [5, 'Time'],
-    completed: [6, 'Time'],
-    error: [7, 'string'],
-  }),
-  VertexLog: message({ vertex: [1, 'string'], stream: [3, 'int64'], msg: [4, 'bytes'] }),
-  VertexWarning: message({ vertex: [1, 'string'], short: [3, 'bytes'] }),
-  StatusRequest: message({}),
-  StatusResponse: message({
-    vertexes: [1, 'repeated', 'Vertex'],
-    logs: [3, 'repeated', 'VertexLog'],
-    warnings: [4, 'repeated', 'VertexWarning'],
-  }),
-  Control: methods({ Status: unary('StatusRequest', 'StatusResponse') }),
-});
-
-const HEALTH = nested({
-  HealthCheckRequest: message({ service: [1, 'string'] }),
-  HealthCheckResponse: message({ status: [1, 'int32'] }),
-  Health: methods({ Check: unary('HealthCheckRequest', 'HealthCheckResponse') }),
-});
-
-const definitions: PackageDefinition = fromJSON(
-  nested({
-    fsutil: nested({ types: FSUTIL }),
-    moby: nested({
-      filesync: nested({ v1: SESSION }),
-      buildkit: nested({ v1: CONTROL, secrets: nested({ v1: SECRETS }) }),
-      sshforward: nested({ v1: SSH_FORWARD }),
-    }),
-    grpc: nested({ health: nested({ v1: HEALTH }) }),
-  }),
-  { keepCase: true, longs: String, defaults: true },
-);
-
-function service(name: string): ServiceDefinition {
-  return definitions[name] as ServiceDefinition;
+/** The only field of GetSecretResponse and BytesMessage. */
+export function encodeData(data: Buffer): Buffer {
+  return new MessageWriter().data(1, data).bytes;
 }
 
-export const Health = service('grpc.health.v1.Health');
-export const Auth = service('moby.filesync.v1.Auth');
-export const FileSync = service('moby.filesync.v1.FileSync');
-export const Secrets = service('moby.buildkit.secrets.v1.Secrets');
-export const Ssh = service('moby.sshforward.v1.SSH');
-
-/** A piece of what an ssh client and its agent say to each other. */
-export interface BytesMessage {
-  readonly data: Buffer;
+/** The only field of BytesMessage, a piece of what an ssh client and its agent say to each other. */
+export function decodeData(message: Buffer): Buffer {
+  return bytesOf(message, 1);
 }
 
-/** One fsutil packet; which fields count depends on the type. */
+export function encodeCredentials(username: string, secret: string): Buffer {
+  return new MessageWriter().data(1, Buffer.from(username)).data(2, Buffer.from(secret)).bytes;
+}
+
+/** Fields of fsutil.types.Packet. */
+export const PACKET_FIELD = { type: 1, stat: 2, id: 3, data: 4 } as const;
+
+/** Types of packets. */
+export const PACKET = { stat: 0, request: 1, data: 2, finish: 3, error: 4 } as const;
+
+/** A packet as it is received; which fields count depends on the type. */
 export interface Packet {
   readonly type: number;
-  readonly stat?: Stat | null;
-  readonly ID?: number;
-  readonly data?: Buffer;
+  readonly id: number;
 }
 
+export function decodePacket(message: Buffer): Packet {
+  let [type, id] = [0, 0];
+  for (const { number, value } of fieldsOf(message)) {
+    if (typeof value !== 'number') continue;
+    if (number === PACKET_FIELD.type) type = value;
+    else if (number === PACKET_FIELD.id) id = value;
+  }
+  return { type, id };
+}
+
+/** fsutil.types.Stat. Go keeps the bytes of a `string` as they are: names are latin1 here. */
 export interface Stat {
-  readonly path: Buffer;
+  readonly path: string;
   /** Go's os.FileMode. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  /** Decimal. */
-  readonly size: string;
-  /** Nanoseconds since the epoch, decimal. */
-  readonly modTime: string;
-  readonly linkname?: Buffer;
+  readonly size: number;
+  /** Nanoseconds since the epoch. */
+  readonly modTime: bigint;
+  readonly linkname?: string;
   readonly devmajor?: number;
   readonly devminor?: number;
-  readonly xattrs?: Readonly<Record<string, Buffer>>;
 }
 
-export const PACKET = { stat: 0, request: 1, data: 2, finish: 3, error: 4 } as const;
+/** Write its fields. Extended attributes are left out: BuildKit drops them (tried on 20.10 and 28.5). */
+export function writeStat(writer: MessageWriter, stat: Stat): void {
+  writer
+    .data(1, stat.path)
+    .number(2, stat.mode)
+    .number(3, stat.uid)
+    .number(4, stat.gid)
+    .number(5, stat.size)
+    .int64(6, stat.modTime)
+    .data(7, stat.linkname ?? '')
+    .number(8, stat.devmajor ?? 0)
+    .number(9, stat.devminor ?? 0);
+}
 
 export interface TraceTime {
-  /** Decimal. */
-  readonly seconds: string;
+  readonly seconds: number;
   readonly nanos: number;
 }
 
@@ -175,19 +101,80 @@ export interface TraceVertex {
   readonly digest: string;
   readonly name: string;
   readonly cached: boolean;
-  readonly started: TraceTime | null;
-  readonly completed: TraceTime | null;
+  readonly started: TraceTime | undefined;
+  readonly completed: TraceTime | undefined;
   readonly error: string;
 }
 
-export interface Trace {
-  readonly vertexes: readonly TraceVertex[];
-  readonly logs: readonly { readonly vertex: string; readonly stream: string; readonly msg: Buffer }[];
-  readonly warnings: readonly { readonly vertex: string; readonly short: Buffer }[];
+export interface TraceLog {
+  readonly vertex: string;
+  /** 1 or 2, as a process has them. */
+  readonly stream: number;
+  readonly msg: Buffer;
 }
 
-/** Decode the progress that BuildKit sends as base64 in `aux` of `moby.buildkit.trace`. */
+/** moby.buildkit.v1.StatusResponse. */
+export interface Trace {
+  readonly vertexes: readonly TraceVertex[];
+  readonly logs: readonly TraceLog[];
+  /** In short, a line each. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Decode the progress that BuildKit sends as base64 in `aux` of `moby.buildkit.trace`.
+ * @throws Error where it is none
+ */
 export function decodeTrace(base64: string): Trace {
-  const status = service('moby.buildkit.v1.Control')['Status'] as MethodDefinition<object, Trace>;
-  return status.responseDeserialize(Buffer.from(base64, 'base64'));
+  const vertexes: TraceVertex[] = [];
+  const logs: TraceLog[] = [];
+  const warnings: string[] = [];
+  for (const { number, value } of fieldsOf(Buffer.from(base64, 'base64'))) {
+    if (typeof value === 'number') continue;
+    if (number === 1) vertexes.push(decodeVertex(value));
+    else if (number === 3) logs.push(decodeLog(value));
+    else if (number === 4) warnings.push(bytesOf(value, 3).toString());
+  }
+  return { vertexes, logs, warnings };
+}
+
+function decodeVertex(message: Buffer): TraceVertex {
+  const fields = new Map(Array.from(fieldsOf(message), ({ number, value }) => [number, value]));
+  return {
+    digest: textIn(fields, 1),
+    name: textIn(fields, 3),
+    cached: fields.get(4) === 1,
+    started: timeIn(fields, 5),
+    completed: timeIn(fields, 6),
+    error: textIn(fields, 7),
+  };
+}
+
+function decodeLog(message: Buffer): TraceLog {
+  const fields = new Map(Array.from(fieldsOf(message), ({ number, value }) => [number, value]));
+  const [stream, msg] = [fields.get(3), fields.get(4)];
+  return {
+    vertex: textIn(fields, 1),
+    stream: typeof stream === 'number' ? stream : 0,
+    msg: Buffer.isBuffer(msg) ? msg : EMPTY,
+  };
+}
+
+type Fields = ReadonlyMap<number, number | Buffer>;
+
+function textIn(fields: Fields, number: number): string {
+  const value = fields.get(number);
+  return Buffer.isBuffer(value) ? value.toString() : '';
+}
+
+function timeIn(fields: Fields, number: number): TraceTime | undefined {
+  const value = fields.get(number);
+  if (!Buffer.isBuffer(value)) return undefined;
+  let [seconds, nanos] = [0, 0];
+  for (const { number: part, value: count } of fieldsOf(value)) {
+    if (typeof count !== 'number') continue;
+    if (part === 1) seconds = count;
+    else if (part === 2) nanos = count;
+  }
+  return { seconds, nanos };
 }

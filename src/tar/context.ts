@@ -1,5 +1,6 @@
 /** What a build sees as its context: files of a folder overlaid by artifacts, as one ordered list of entries. */
 import type { Readable } from 'node:stream';
+import type { LocalFile } from './local-file.js';
 
 export type EntryType = 'file' | 'directory' | 'symlink' | 'hardlink' | 'character' | 'block' | 'fifo';
 
@@ -39,4 +40,9 @@ export interface BuildContext {
    * with a UsageError-like message that names the file when it changed or vanished meanwhile.
    */
   open(entry: ContextEntry, signal: AbortSignal): Readable;
+  /**
+   * As `open`, for a content that is a file of the folder: read into the caller's memory it costs much less. `undefined` for
+   * any other; only `open` has it.
+   */
+  openFile?(entry: ContextEntry): LocalFile | undefined;
 }

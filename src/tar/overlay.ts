@@ -5,10 +5,10 @@ import type { BuildContext, ContextEntry } from './context.js';
 import { ContextError } from './errors.js';
 import type { IgnoreMatcher } from './ignore.js';
 import { LinkNames } from './links.js';
-import { openLocal } from './local-file.js';
+import { LocalFile, openLocal } from './local-file.js';
 import { collectArtifacts, type Overlaid } from './overlay-artifacts.js';
 import { comparePaths, shown } from './paths.js';
-import { describe, walk, type WalkedEntry } from './walk.js';
+import { folderAt, walk, type WalkedEntry } from './walk.js';
 
 export interface ContextOptions {
   /** The context folder, absolute. */
@@ -54,6 +54,11 @@ class OverlaidContext implements BuildContext {
     return openLocal(this.#options.directory, entry, signal);
   }
 
+  openFile(entry: ContextEntry): LocalFile | undefined {
+    if (this.#overlaid.get(entry.path)?.type === 'artifact') return undefined;
+    return new LocalFile(this.#options.directory, entry);
+  }
+
   /** Both sources are in the same order: walk them together. */
   async *#merge(signal: AbortSignal): AsyncGenerator<WalkedEntry> {
     const sorted = [...this.#overlaid.values()].sort((a, b) => comparePaths(a.entry.path, b.entry.path));
@@ -61,7 +66,7 @@ class OverlaidContext implements BuildContext {
     for await (const local of walk(this.#options.directory, this.#options.ignore, signal)) {
       let over = sorted[next];
       while (over && comparePaths(over.entry.path, local.entry.path) < 0) {
-        yield await this.#place(over);
+        yield this.#place(over);
         next += 1;
         over = sorted[next];
       }
@@ -73,23 +78,18 @@ class OverlaidContext implements BuildContext {
         yield local;
       }
     }
-    for (const over of sorted.slice(next)) yield await this.#place(over);
+    for (const over of sorted.slice(next)) yield this.#place(over);
   }
 
   /** A parent that only artifacts need looks like the folder there, even if that one is ignored. */
-  async #place(over: Overlaid): Promise<WalkedEntry> {
-    if (over.type === 'artifact') return over;
-    const local = await this.#localFolder(over.entry.path);
-    return local ?? over;
+  #place(over: Overlaid): WalkedEntry {
+    return over.type === 'artifact' ? over : (this.#localFolder(over.entry.path) ?? over);
   }
 
-  async #localFolder(path: string): Promise<WalkedEntry | undefined> {
+  #localFolder(path: string): WalkedEntry | undefined {
     for (let slash = path.indexOf('/'); ; slash = path.indexOf('/', slash + 1)) {
-      const found = await describe(this.#options.directory, slash === -1 ? path : path.slice(0, slash)).catch(
-        (): undefined => undefined,
-      );
-      if (found?.entry.type !== 'directory') return undefined;
-      if (slash === -1) return found;
+      const found = folderAt(this.#options.directory, slash === -1 ? path : path.slice(0, slash));
+      if (found === undefined || slash === -1) return found;
     }
   }
 }

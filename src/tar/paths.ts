@@ -35,3 +35,10 @@ export function toLatin1(text: string): string {
 export function parentOf(path: string): string {
   return path.slice(0, Math.max(0, path.lastIndexOf('/')));
 }
+
+/** Text where that means the same bytes: twice as fast. */
+export function locationOf(directory: string, path: string): string | Buffer {
+  return NOT_ASCII.test(path) ? locate(directory, path) : `${directory}/${path}`;
+}
+
+const NOT_ASCII = /[^\0-\x7f]/;

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { artifactParents } from '../../src/cache/artifact-parents.js';
 import { digestContext, type ContextDigest } from '../../src/cache/context-digest.js';
 import { Contexts, keepFiles, keptFiles } from '../../src/cache/contexts.js';
-import { scan } from '../../src/cache/scan.js';
+import { scan } from '../../src/tar/scan.js';
 import { StatCache } from '../../src/cache/stat-cache.js';
 import { CacheStore } from '../../src/cache/store.js';
 import { userFolder } from '../../src/core/user-folder.js';

@@ -4,56 +4,30 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  credentials,
-  makeGenericClientConstructor,
-  Metadata,
-  Server,
-  ServerCredentials,
-  status,
-  type Client,
-  type ClientDuplexStream,
-  type ServiceError,
-} from '@grpc/grpc-js';
+import { status, type ServiceError } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sshService } from '../../src/engine/ssh-service.js';
 import type { SshSource } from '../../src/engine/ssh-sources.js';
-import { Ssh, type BytesMessage } from '../../src/engine/wire.js';
-
-type Call = ClientDuplexStream<BytesMessage, BytesMessage>;
-interface SshClient extends Client {
-  CheckAgent(request: { ID: string }, done: (error: ServiceError | null) => void): void;
-  ForwardAgent(metadata: Metadata): Call;
-}
+import { CALLS, decodeData, encodeData } from '../../src/engine/wire.js';
+import { MessageWriter } from '../../src/engine/protobuf.js';
+import { grpcScene, outcomeOf, type Duplex, type Scene } from '../support/grpc.js';
 
 describe('an ssh session', () => {
   let folder: string;
-  let server: Server;
-  let client: SshClient;
+  let scene: Scene;
   const ends: (() => void)[] = [];
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'hab-ssh-'));
   });
   afterEach(async () => {
-    client.close();
-    server.forceShutdown();
+    await scene[Symbol.asyncDispose]();
     for (const end of ends.splice(0)) end();
     await rm(folder, { recursive: true });
   });
 
   async function serve(sources: Readonly<Record<string, SshSource>>): Promise<void> {
-    server = new Server();
-    const { definition, handlers } = sshService(new Map(Object.entries(sources)));
-    server.addService(definition, handlers);
-    const port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => {
-        if (error === null) resolve(bound);
-        else reject(error);
-      });
-    });
-    const Constructor = makeGenericClientConstructor(Ssh, 'SSH');
-    client = new Constructor(`127.0.0.1:${port}`, credentials.createInsecure()) as unknown as SshClient;
+    scene = await grpcScene(sshService(new Map(Object.entries(sources))));
   }
 
   /** An agent that does so with each connection. */
@@ -65,26 +39,28 @@ describe('an ssh session', () => {
     return { kind: 'agent', socket };
   }
 
-  function forward(id?: string): Call {
-    const metadata = new Metadata();
-    if (id !== undefined) metadata.set('buildkit.ssh.id', id);
-    return client.ForwardAgent(metadata);
+  function forward(id?: string): Duplex {
+    return scene.open(CALLS.forwardAgent, id === undefined ? {} : { 'buildkit.ssh.id': id });
   }
 
-  function statusOf(call: Call): Promise<{ code: status; details: string }> {
-    return new Promise((resolve) => {
-      call.on('error', () => undefined).resume();
-      call.once('status', ({ code, details }) => {
-        resolve({ code, details });
-      });
-    });
+  async function statusOf(call: Duplex): Promise<{ code: number; details: string }> {
+    const { code, details } = await outcomeOf(call);
+    return { code, details };
   }
 
   const check = (id: string) =>
     new Promise<{ code: status; details: string } | undefined>((resolve) => {
-      client.CheckAgent({ ID: id }, (error) => {
-        resolve(error === null ? undefined : { code: error.code, details: error.details });
-      });
+      const request = Buffer.from(new MessageWriter().data(1, id).bytes);
+      const same = (message: Buffer): Buffer => message;
+      scene.client.makeUnaryRequest(
+        CALLS.checkAgent,
+        same,
+        same,
+        request,
+        (error: ServiceError | null): void => {
+          resolve(error === null ? undefined : { code: error.code, details: error.details });
+        },
+      );
     });
 
   it('knows the ids of the step, and takes none for the default', async () => {
@@ -100,9 +76,9 @@ describe('an ssh session', () => {
     const source = await agent((socket) => socket.pipe(socket));
     await serve({ default: { kind: 'keys', keys: [] }, deploy: source });
     const call = forward('deploy');
-    call.write({ data: Buffer.from('hello') });
-    const [answer] = (await once(call, 'data')) as [BytesMessage];
-    expect(answer.data.toString()).toBe('hello');
+    call.write(encodeData(Buffer.from('hello')));
+    const [answer] = (await once(call, 'data')) as [Buffer];
+    expect(decodeData(answer).toString()).toBe('hello');
     call.end();
     expect((await statusOf(call)).code).toBe(status.OK);
   });
@@ -137,7 +113,7 @@ describe('an ssh session', () => {
     call.on('error', () => undefined);
     await once(call, 'data');
     const closed = once(socket ?? expect.fail(), 'close');
-    server.forceShutdown();
+    scene.hangUp();
     await closed;
   });
 
@@ -166,7 +142,7 @@ describe('an ssh session', () => {
     const sending = (async () => {
       for (; taken < total; taken++) {
         await new Promise<void>((resolve) =>
-          call.write({ data: piece }, () => {
+          call.write(encodeData(piece), () => {
             resolve();
           }),
         );
