@@ -22,13 +22,7 @@ export async function deferArtifact(
   signal.addEventListener('abort', abort, { once: true });
   try {
     signal.throwIfAborted();
-    const raw: RawEntry[] = [];
-    const scanner = new TarScanner();
-    for await (const piece of stream) {
-      for (const event of scanner.feed(piece as Buffer)) if (event.type === 'entry') raw.push(event.entry);
-    }
-    scanner.end();
-    if (!scanner.finished) throw new TarError('the archive is cut off', scanner.offset);
+    const raw = await list(stream);
     return new DeferredArtifact(
       source,
       indexArtifact(raw, source).map(({ entry }) => entry),
@@ -41,6 +35,22 @@ export async function deferArtifact(
   } finally {
     signal.removeEventListener('abort', abort);
   }
+}
+
+const DIRECTORY = '5';
+
+/** Of a single file the header alone is read: nothing comes after its content, which need not leave the engine then. */
+async function list(stream: Readable): Promise<readonly RawEntry[]> {
+  const raw: RawEntry[] = [];
+  const scanner = new TarScanner();
+  for await (const piece of stream) {
+    for (const event of scanner.feed(piece as Buffer)) if (event.type === 'entry') raw.push(event.entry);
+    // Leaving the loop destroys the stream.
+    if (raw[0] !== undefined && raw[0].type !== DIRECTORY) return raw;
+  }
+  scanner.end();
+  if (!scanner.finished) throw new TarError('the archive is cut off', scanner.offset);
+  return raw;
 }
 
 class DeferredArtifact implements Artifact {
