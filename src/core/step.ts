@@ -85,9 +85,9 @@ async function makeImage(
   const since = Date.now();
   // What builds and squashes is loaded by the first step that needs it.
   const { buildImage } = await import('./build-image.js');
-  await buildImage(step, input, settings, report, signal);
+  const id = await buildImage(step, input, settings, report, signal);
+  if (step.cleanup === undefined && step.squash === undefined) return id;
   const built = await describeStep(step, settings, signal);
-  if (step.cleanup === undefined && step.squash === undefined) return built.id;
   const { reduceImage } = await import('./reduce-image.js');
   return reduceImage(step, built, since, settings, report, signal);
 }
