@@ -90,7 +90,7 @@ function cutOff(): Error {
   return new Error('a message is cut off');
 }
 
-/** Puts a message together in memory that is used again and again. Fields that are 0 or empty are left out, as proto3 has it. */
+/** Puts a message together in memory that is used again and again. Numbers that are 0 are left out, as proto3 has it. */
 export class MessageWriter {
   #buffer = Buffer.allocUnsafeSlow(256);
   #length = 0;
@@ -125,9 +125,11 @@ export class MessageWriter {
     return this;
   }
 
-  /** @param value text is latin1: one character a byte */
+  /**
+   * Written also where it is empty: Go tells that from what is absent.
+   * @param value text is latin1: one character a byte
+   */
   data(field: number, value: Buffer | string): this {
-    if (value.length === 0) return this;
     this.#room(2 * LONGEST_VARINT + value.length);
     this.#varint(field * 8 + BYTES);
     this.#varint(value.length);

@@ -27,7 +27,7 @@ export function decodeText(message: Buffer): string {
   return bytesOf(message, 1).toString();
 }
 
-/** The only field of GetSecretResponse and BytesMessage. */
+/** The only field of GetSecretResponse and BytesMessage. Without it, 20.10 takes an empty secret for none. */
 export function encodeData(data: Buffer): Buffer {
   return new MessageWriter().data(1, data).bytes;
 }
@@ -87,9 +87,9 @@ export function writeStat(writer: MessageWriter, stat: Stat): void {
     .number(4, stat.gid)
     .number(5, stat.size)
     .int64(6, stat.modTime)
-    .data(7, stat.linkname ?? '')
     .number(8, stat.devmajor ?? 0)
     .number(9, stat.devminor ?? 0);
+  if (stat.linkname !== undefined) writer.data(7, stat.linkname);
 }
 
 export interface TraceTime {

@@ -12,7 +12,7 @@ describe('Protocol Buffers', () => {
     expect(writer.clear().number(1, 150).bytes.toString('hex')).toBe('089601');
     expect(writer.clear().data(2, 'testing').bytes.toString('hex')).toBe('120774657374696e67');
     expect(writer.clear().int64(1, -2n).bytes.toString('hex')).toBe('08feffffffffffffffff01');
-    expect(writer.clear().number(1, 0).int64(2, 0n).data(3, '').bytes).toHaveLength(0);
+    expect(writer.clear().number(1, 0).int64(2, 0n).data(3, '').bytes.toString('hex')).toBe('1a00');
     expect(
       writer
         .clear()
@@ -26,7 +26,7 @@ describe('Protocol Buffers', () => {
       fc.integer({ min: 1, max: 5000 }),
       fc.oneof(
         fc.nat({ max: Number.MAX_SAFE_INTEGER - 1 }).map((value) => value + 1),
-        fc.uint8Array({ minLength: 1, maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+        fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
       ),
     );
     fc.assert(
