@@ -7,6 +7,7 @@ import type { ExpansionBudget } from './budget.js';
 import type { LayerProblem } from './errors.js';
 import { GunzipSink, isGzipError } from './gunzip-sink.js';
 import { LayerIndexer, type LayerIndex } from './layer-index.js';
+import { namedDigest } from './locate.js';
 import type { SpoolFile } from './spool-file.js';
 
 /** Configs and manifests are far smaller; anything larger is of no use here. */
@@ -80,13 +81,11 @@ export class ArchiveFileReader {
   }
 
   async write(bytes: Buffer): Promise<void> {
+    this.#hash.update(bytes);
     if (this.#sink) {
-      const written = this.#sink.write(bytes);
-      this.#hash.update(bytes);
-      await written;
+      await this.#sink.write(bytes);
       return;
     }
-    this.#hash.update(bytes);
     this.#head.push(bytes);
     this.#headLength += bytes.length;
     if (this.#headLength >= Math.min(BLOCK, this.#size)) await this.#open();
@@ -107,7 +106,7 @@ export class ArchiveFileReader {
   async #open(): Promise<void> {
     const head = Buffer.concat(this.#head);
     this.#head = [];
-    this.#sink = openSink(head, this.#path, this.#size, this.#reading);
+    this.#sink = await openSink(head, this.#path, this.#size, this.#reading);
     await this.#sink.write(head);
   }
 }
@@ -119,10 +118,14 @@ interface Sink {
   destroy?(): void;
 }
 
-function openSink(head: Buffer, path: string, size: number, reading: FileReading): Sink {
-  if (head[0] === 0x1f && head[1] === 0x8b) return new GzipLayerSink(path, reading);
+async function openSink(head: Buffer, path: string, size: number, reading: FileReading): Promise<Sink> {
+  const gzip = head[0] === 0x1f && head[1] === 0x8b;
+  if (gzip || startsLikeTar(head)) {
+    // Layers start at whole blocks, so that an entry's place can be told by its block.
+    const start = await reading.spool.align();
+    return gzip ? new GzipLayerSink(path, start, reading) : new LayerSink(path, start, reading, undefined);
+  }
   if (head.length >= 4 && head.readUInt32LE(0) === 0xfd2fb528) return new ZstdSink();
-  if (startsLikeTar(head)) return new LayerSink(path, reading, undefined);
   return size > DATA_LIMIT ? new SkipSink() : new DataSink(reading.spool);
 }
 
@@ -173,9 +176,10 @@ class ZstdSink extends SkipSink {
   }
 }
 
-/** Spools a layer while hashing it; whether it stays is known at its end only. */
+/** Spools a layer while hashing it; whether it stays is known at its end, unless its name says that it will not. */
 class LayerSink implements Sink {
   readonly #reading: FileReading;
+  readonly #spools: boolean;
   readonly #indexer: LayerIndexer;
   readonly #watcher: LayerWatcher | undefined;
   readonly #start: number;
@@ -183,13 +187,13 @@ class LayerSink implements Sink {
   readonly #hash: Hash | undefined;
   #size = 0;
 
-  constructor(path: string, reading: FileReading, hash: Hash | undefined) {
-    const { spool } = reading;
+  constructor(path: string, start: number, reading: FileReading, hash: Hash | undefined) {
     this.#reading = reading;
     this.#hash = hash;
-    // Layers start at whole blocks, so that an entry's place can be told by its block.
-    spool.rewind(Math.ceil(spool.position / BLOCK) * BLOCK);
-    this.#start = spool.position;
+    this.#start = start;
+    // A name that lies is found out by its digest.
+    const named = hash === undefined ? namedDigest(path) : undefined;
+    this.#spools = named === undefined || reading.keep(named) === 'bytes';
     const watcher = reading.watch?.(path);
     this.#watcher = watcher;
     this.#indexer = new LayerIndexer(
@@ -201,27 +205,27 @@ class LayerSink implements Sink {
   }
 
   async write(bytes: Buffer): Promise<void> {
-    const written = this.#reading.spool.append(bytes);
     this.#size += bytes.length;
     this.#hash?.update(bytes);
     this.#indexer.feed(bytes);
     this.#watcher?.bytes(bytes);
-    await written;
+    if (this.#spools) await this.#reading.spool.append(bytes);
   }
 
-  end(digest: string): Promise<LayerContent> {
+  async end(digest: string): Promise<LayerContent> {
     const diffId = this.#hash ? sha256(this.#hash) : digest;
     const keep = this.#reading.keep(diffId);
-    if (keep !== 'bytes') this.#reading.spool.rewind(this.#start);
+    const stays = this.#spools && keep === 'bytes';
+    if (!stays) await this.#reading.spool.rewind(this.#start);
     const index = this.#indexer.end();
-    return Promise.resolve({
+    return {
       kind: 'layer',
       compression: this.#hash ? 'gzip' : 'none',
       diffId,
       size: this.#size,
-      start: keep === 'bytes' ? this.#start : undefined,
+      start: stays ? this.#start : undefined,
       index: keep === 'nothing' ? undefined : index,
-    });
+    };
   }
 }
 
@@ -230,8 +234,8 @@ class GzipLayerSink implements Sink {
   readonly #gunzip: GunzipSink;
   #problem: LayerProblem | undefined;
 
-  constructor(path: string, reading: FileReading) {
-    const layer = new LayerSink(path, reading, createHash('sha256'));
+  constructor(path: string, start: number, reading: FileReading) {
+    const layer = new LayerSink(path, start, reading, createHash('sha256'));
     this.#layer = layer;
     this.#gunzip = new GunzipSink(async (bytes) => {
       reading.budget.unpack(bytes.length, path);

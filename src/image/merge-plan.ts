@@ -41,7 +41,7 @@ type MadeKind =
  * appended to the spool, so that the plan is all that is left to remember.
  */
 export async function planMerge(layered: LayeredTree, spool: SpoolFile): Promise<MergePlan> {
-  return new Planner(layered, spool).plan();
+  return new Planner(layered, spool, await spool.align()).plan();
 }
 
 class Planner {
@@ -54,10 +54,11 @@ class Planner {
   #entries = 0;
   #marks = 0;
 
-  constructor(layered: LayeredTree, spool: SpoolFile) {
+  /** @param firstMade where in the spool the blocks made anew go */
+  constructor(layered: LayeredTree, spool: SpoolFile, firstMade: number) {
     this.#layered = layered;
     this.#spool = spool;
-    this.#made = new MadeBlocks(spool);
+    this.#made = new MadeBlocks(spool, firstMade);
     this.#firsts = new Int32Array(layered.entries.size).fill(NONE);
   }
 
@@ -80,6 +81,7 @@ class Planner {
       }
     }
     await this.#made.flush();
+    await this.#spool.flush();
     release(this.#firsts);
     let removed = 0;
     const removedFrom = new Set<number>();
@@ -215,10 +217,9 @@ class MadeBlocks {
   #pending: Buffer[] = [];
   #position: number;
 
-  constructor(spool: SpoolFile) {
+  constructor(spool: SpoolFile, position: number) {
     this.#spool = spool;
-    spool.rewind(Math.ceil(spool.position / BLOCK) * BLOCK);
-    this.#position = spool.position;
+    this.#position = position;
   }
 
   get isFull(): boolean {

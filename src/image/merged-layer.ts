@@ -7,7 +7,7 @@ import type { ImageArchive } from './spool.js';
 import type { SpoolFile } from './spool-file.js';
 
 /** Bytes that go out at once. */
-const CHUNK = 1 << 16;
+const CHUNK = 1 << 18;
 /** Smaller pieces are read at once: a trip to another thread would cost more than the read. */
 const SMALL = 1 << 14;
 const END_MARK = 2 * BLOCK;
@@ -50,7 +50,7 @@ export async function mergeLayers(archive: ImageArchive): Promise<MergedLayer> {
   const plan = await planMerge(layered, archive.spool);
   for (const part of [layered.tree, layered.base, layered.upper, layered.entries]) part.release();
   const size = plan.segments.totalBlocks * BLOCK + END_MARK;
-  const chunks = (signal: AbortSignal) => readPlan(plan, archive.spool, signal);
+  const chunks = (signal: AbortSignal) => ahead(readPlan(plan, archive.spool, signal));
   return {
     size,
     stats: {
@@ -66,6 +66,22 @@ export async function mergeLayers(archive: ImageArchive): Promise<MergedLayer> {
     chunks,
     stream: (signal) => Readable.from(chunks(signal), { objectMode: false, signal }),
   };
+}
+
+/** The same, each asked for while the one before is used: reading the spool and sending keep two processors at work. */
+async function* ahead<T>(source: AsyncGenerator<T, void, undefined>): AsyncGenerator<T, void, undefined> {
+  let next = source.next();
+  try {
+    for (let now = await next; now.done !== true; now = await next) {
+      next = source.next();
+      // Told when it is its turn.
+      next.catch(() => undefined);
+      yield now.value;
+    }
+  } finally {
+    // Behind a reading that is under way: nobody closes the spool before that.
+    await source.return();
+  }
 }
 
 async function* readPlan(

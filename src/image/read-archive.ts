@@ -1,6 +1,7 @@
 /** Splits an image archive into its files, in one pass, and reads each. */
 import { posix } from 'node:path';
-import { addAbortSignal, type Readable } from 'node:stream';
+import { Writable, type Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { TarError } from '../tar/errors.js';
 import { TarScanner, type RawEntry, type TarEvent } from '../tar/raw.js';
 import { ArchiveFileReader, type ArchiveFile, type FileReading } from './archive-file.js';
@@ -11,6 +12,8 @@ import { quoted } from './names.js';
 
 /** Far more than the layers, configs and attestations that an image can have. */
 const FILES_LIMIT = 20_000;
+/** Bytes that may wait to be read, so that an engine need not. */
+const AHEAD = 1 << 20;
 
 /** All files of an archive by their paths. */
 export class ArchiveFiles {
@@ -72,14 +75,25 @@ export async function readArchive(
     watch?.(chunk);
     await splitter.write(chunk);
   }, reading.budget);
-  addAbortSignal(signal, stream);
+  // A stream's own iterator would copy chunks together.
+  const sink = new Writable({
+    highWaterMark: AHEAD,
+    write: (chunk: Buffer, _encoding, done) => {
+      unpacker.write(chunk).then(() => {
+        done();
+      }, done);
+    },
+    final: (done) => {
+      unpacker.end().then(() => {
+        done();
+      }, done);
+    },
+  });
   try {
-    for await (const chunk of stream) {
-      signal.throwIfAborted();
-      await unpacker.write(chunk as Buffer);
-    }
-    await unpacker.end();
-    return splitter.end();
+    await pipeline(stream, sink, { signal });
+    const files = splitter.end();
+    await reading.spool.flush();
+    return files;
   } catch (error) {
     signal.throwIfAborted();
     throw archiveError(error);

@@ -4,15 +4,18 @@ import { readSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { openUnlinked } from '../tar/unlinked-file.js';
+import { BLOCK } from '../tar/raw-header.js';
 import { ImageError } from './errors.js';
+import { WriteBehind } from './write-behind.js';
 
 /** Layers hold secrets that cleanup removed, so it has no name. */
 export class SpoolFile implements AsyncDisposable {
   readonly #file: FileHandle;
-  #position = 0;
+  readonly #end: WriteBehind;
 
   private constructor(file: FileHandle) {
     this.#file = file;
+    this.#end = new WriteBehind(file);
   }
 
   /** @param folder where it takes its room; default: TMPDIR */
@@ -32,26 +35,28 @@ export class SpoolFile implements AsyncDisposable {
 
   /** Where the next byte goes. */
   get position(): number {
-    return this.#position;
+    return this.#end.position;
   }
 
-  /** Go on at `position`: what was written from there on is given up. */
-  rewind(position: number): void {
-    this.#position = position;
+  /** Go on at a whole block: an entry's place can be told by its block then. @returns the place */
+  async align(): Promise<number> {
+    const over = this.position % BLOCK;
+    if (over > 0) await this.append(Buffer.alloc(BLOCK - over));
+    return this.position;
   }
 
-  /** `bytes` must stay as they are until the promise settles. */
+  /** Go on at `position`, which was appended to before: what came from there on is given up. */
+  async rewind(position: number): Promise<void> {
+    await withRoom(this.#end.rewind(position));
+  }
+
+  /** What was appended can be read after the next flush only; a failure may be told by a later call. @throws ImageError */
   async append(bytes: Buffer): Promise<void> {
-    const at = this.#position;
-    this.#position += bytes.length;
-    let done = 0;
-    try {
-      while (done < bytes.length) {
-        done += (await this.#file.write(bytes, done, bytes.length - done, at + done)).bytesWritten;
-      }
-    } catch (error) {
-      throw noRoom(error);
-    }
+    await withRoom(this.#end.append(bytes));
+  }
+
+  async flush(): Promise<void> {
+    await withRoom(this.#end.flush());
   }
 
   /** Fill all of `target` from `position` on. */
@@ -76,11 +81,21 @@ export class SpoolFile implements AsyncDisposable {
 
   /** Give back the room of what was given up. */
   async trim(): Promise<void> {
-    await this.#file.truncate(this.#position);
+    await this.flush();
+    await this.#file.truncate(this.position);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#end.settle();
     await this.#file.close();
+  }
+}
+
+async function withRoom(writing: Promise<void>): Promise<void> {
+  try {
+    await writing;
+  } catch (error) {
+    throw noRoom(error);
   }
 }
 
