@@ -9,6 +9,9 @@ import type { EmitImageEvent } from './image-api.js';
 import { asPhase, metered } from './image-progress.js';
 import type { Engine, ImageDescription } from './ports.js';
 
+/** Bytes of a file that are read at once. */
+const PIECE = 1 << 18;
+
 /** What a user's word means. */
 export type ImageInput =
   | {
@@ -93,7 +96,7 @@ async function findOnEngine(
 async function findInFile(path: string, emit: EmitImageEvent, signal: AbortSignal): Promise<FoundImage> {
   const label = JSON.stringify(path);
   const size = await checkInputFile(path);
-  const open = (): Promise<Readable> => Promise.resolve(createReadStream(path));
+  const open = (): Promise<Readable> => Promise.resolve(createReadStream(path, { highWaterMark: PIECE }));
   const images = await asPhase({ phase: 'look', subject: path, total: size }, emit, async (count) => {
     try {
       return await listImages(metered(await open(), count), signal);

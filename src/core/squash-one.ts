@@ -112,9 +112,10 @@ function read(
   };
   const subject = image.label.slice(1, -1);
   const total = image.kind === 'file' ? { total: image.size } : {};
-  return asPhase({ phase: 'read', subject, ...total }, emit, async (count) =>
-    spoolImageArchive(metered(await image.open(signal), count), expected, signal, { keepBase }),
-  );
+  return asPhase({ phase: 'read', subject, ...total }, emit, (count) => {
+    const opened = image.open(signal).then((stream) => metered(stream, count));
+    return spoolImageArchive(opened, expected, signal, { keepBase });
+  });
 }
 
 type Made = Pick<SquashResult, 'imageId' | 'known' | 'replaced'>;

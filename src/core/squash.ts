@@ -51,7 +51,7 @@ export async function squashImage(
   const baseLayers = await countBaseLayers(request, engine, session, signal);
   try {
     const names = namesToSave(request, image, engine);
-    const saved = await engine.archives.saveImages(names, signal);
+    const saved = engine.archives.saveImages(names, signal);
     await using archive = await spoolImageArchive(saved, { diffIds: image.layers, baseLayers }, signal);
     const layer = await mergeLayers(archive);
     const images = names.includes(tag)

@@ -64,7 +64,7 @@ export interface LayerWatcher {
   bytes(chunk: Buffer): void;
 }
 
-/** Write the file's bytes, then `end`. */
+/** Write the file's bytes, each time waiting until they were used, then `end`. */
 export class ArchiveFileReader {
   readonly #path: string;
   readonly #size: number;
@@ -86,7 +86,7 @@ export class ArchiveFileReader {
       await this.#sink.write(bytes);
       return;
     }
-    this.#head.push(bytes);
+    this.#head.push(Buffer.from(bytes));
     this.#headLength += bytes.length;
     if (this.#headLength >= Math.min(BLOCK, this.#size)) await this.#open();
   }

@@ -15,10 +15,10 @@ export class GunzipSink {
     this.#finished = this.#run(consume);
   }
 
-  /** Rejects with what stopped it. */
+  /** The bytes are unpacked when it settles. Rejects with what stopped it. */
   async write(bytes: Buffer): Promise<void> {
     // Bytes after the end of the stream are nobody's: the consumer's digests tell whether anything is missing.
-    if (!this.#over && !this.#gunzip.write(bytes)) await Promise.race([this.#drained(), this.#finished]);
+    if (!this.#over) await Promise.race([this.#unpacked(bytes), this.#finished]);
     if (this.#failure) throw this.#failure.error;
   }
 
@@ -42,9 +42,11 @@ export class GunzipSink {
     }
   }
 
-  #drained(): Promise<void> {
+  #unpacked(bytes: Buffer): Promise<void> {
     return new Promise((resolve) => {
-      this.#gunzip.once('drain', resolve);
+      this.#gunzip.write(bytes, () => {
+        resolve();
+      });
     });
   }
 }

@@ -1,6 +1,6 @@
 /** Splits an image archive into its files, in one pass, and reads each. */
 import { posix } from 'node:path';
-import { Writable, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TarError } from '../tar/errors.js';
 import { TarScanner, type RawEntry, type TarEvent } from '../tar/raw.js';
@@ -9,11 +9,10 @@ import type { ExpansionBudget } from './budget.js';
 import { ImageError } from './errors.js';
 import { GunzipSink, isGzipError } from './gunzip-sink.js';
 import { quoted } from './names.js';
+import { PieceSink } from './piece-sink.js';
 
 /** Far more than the layers, configs and attestations that an image can have. */
 const FILES_LIMIT = 20_000;
-/** Bytes that may wait to be read, so that an engine need not. */
-const AHEAD = 1 << 20;
 
 /** All files of an archive by their paths. */
 export class ArchiveFiles {
@@ -75,22 +74,8 @@ export async function readArchive(
     watch?.(chunk);
     await splitter.write(chunk);
   }, reading.budget);
-  // A stream's own iterator would copy chunks together.
-  const sink = new Writable({
-    highWaterMark: AHEAD,
-    write: (chunk: Buffer, _encoding, done) => {
-      unpacker.write(chunk).then(() => {
-        done();
-      }, done);
-    },
-    final: (done) => {
-      unpacker.end().then(() => {
-        done();
-      }, done);
-    },
-  });
   try {
-    await pipeline(stream, sink, { signal });
+    await pipeline(stream, new PieceSink(unpacker), { signal });
     const files = splitter.end();
     await reading.spool.flush();
     return files;

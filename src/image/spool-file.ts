@@ -33,6 +33,20 @@ export class SpoolFile implements AsyncDisposable {
     }
   }
 
+  /** For a stream that is on its way: the file is opened meanwhile. */
+  static async openBeside(
+    coming: Promise<Readable>,
+  ): Promise<{ readonly spool: SpoolFile; readonly stream: Readable }> {
+    const [opened, came] = await Promise.allSettled([SpoolFile.open(), coming]);
+    if (opened.status === 'rejected') {
+      if (came.status === 'fulfilled') came.value.destroy();
+      throw opened.reason;
+    }
+    if (came.status === 'fulfilled') return { spool: opened.value, stream: came.value };
+    await opened.value[Symbol.asyncDispose]();
+    throw came.reason;
+  }
+
   /** Where the next byte goes. */
   get position(): number {
     return this.#end.position;

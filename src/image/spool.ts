@@ -84,23 +84,23 @@ function listed({ config, configDigest, facts, tags }: LocatedImage): ListedImag
 }
 
 /**
- * @param stream the body of `GET /images/{name}/get`, or a `docker save` or OCI layout tar; read to its end
- * @throws ImageError, the stream's error, or the signal's reason
+ * @param coming the body of `GET /images/{name}/get`, or a `docker save` or OCI layout tar; read to its end
+ * @throws ImageError, the stream's error or that of opening it, or the signal's reason
  */
 export async function spoolImageArchive(
-  stream: Readable,
+  coming: Readable | Promise<Readable>,
   expected: Expected,
   signal: AbortSignal,
   options: SpoolOptions = {},
 ): Promise<ImageArchive> {
   const { diffIds, baseLayers } = expected;
-  if (baseLayers > diffIds.length)
-    throw new ImageError(
-      'mismatch',
-      `The image has ${diffIds.length} layers, fewer than its base's ${baseLayers}`,
-    );
-  const spool = await SpoolFile.openFor(stream);
+  const { spool, stream } = await SpoolFile.openBeside(Promise.resolve(coming));
   try {
+    if (baseLayers > diffIds.length)
+      throw new ImageError(
+        'mismatch',
+        `The image has ${diffIds.length} layers, fewer than its base's ${baseLayers}`,
+      );
     const reading = { spool, budget: new ExpansionBudget(options.limit), keep: keeper(expected, options) };
     const files = await readArchive(stream, reading, signal);
     await spool.trim();
@@ -119,6 +119,7 @@ export async function spoolImageArchive(
       [Symbol.asyncDispose]: () => spool[Symbol.asyncDispose](),
     };
   } catch (error) {
+    stream.destroy();
     await spool[Symbol.asyncDispose]();
     throw error;
   }

@@ -1,16 +1,20 @@
-/** Appends to a file in large pieces, each written while the next one fills: a write for every chunk costs more than its bytes. */
+/** Appends to a file in large pieces that are written while the next ones fill: a write for every chunk costs more than its bytes. */
 import type { FileHandle } from 'node:fs/promises';
 
 const PIECE = 1 << 20;
+/** Pieces that may wait for their writes: where processors are busy, each of them takes its time to begin. */
+const AHEAD = 4;
 
 export class WriteBehind {
   readonly #file: FileHandle;
+  /** Pieces that are not in use. */
+  readonly #spare: Buffer[] = [];
   #filling: Buffer | undefined;
-  #spare: Buffer | undefined;
   /** Where in the file the piece that fills begins, and how much of it is filled. */
   #start = 0;
   #used = 0;
-  #writing: Promise<void> = Promise.resolve();
+  /** Oldest first. */
+  readonly #writes: Promise<void>[] = [];
 
   constructor(file: FileHandle) {
     this.#file = file;
@@ -25,7 +29,7 @@ export class WriteBehind {
   async append(bytes: Buffer): Promise<void> {
     for (let done = 0; done < bytes.length;) {
       if (this.#used === PIECE) await this.#write();
-      this.#filling ??= Buffer.allocUnsafeSlow(PIECE);
+      this.#filling ??= this.#spare.pop() ?? Buffer.allocUnsafeSlow(PIECE);
       const copied = bytes.copy(this.#filling, this.#used, done);
       this.#used += copied;
       done += copied;
@@ -36,7 +40,7 @@ export class WriteBehind {
   async rewind(position: number): Promise<void> {
     if (position < this.#start) {
       // A write that is under way must not overtake those to come.
-      await this.#writing;
+      await Promise.all(this.#writes.splice(0));
       this.#start = position;
     }
     this.#used = position - this.#start;
@@ -45,24 +49,27 @@ export class WriteBehind {
   /** After it all that was appended is in the file. */
   async flush(): Promise<void> {
     if (this.#used > 0) await this.#write();
-    await this.#writing;
+    await Promise.all(this.#writes.splice(0));
   }
 
   /** Wait for what is under way, however it ends: the file may be closed then. */
   async settle(): Promise<void> {
-    await this.#writing.catch(() => undefined);
+    await Promise.allSettled(this.#writes.splice(0));
   }
 
   async #write(): Promise<void> {
-    await this.#writing;
+    if (this.#writes.length === AHEAD) await this.#writes.shift();
     const [piece, used, start] = [this.#filling, this.#used, this.#start];
     if (piece === undefined) return;
-    [this.#filling, this.#spare] = [this.#spare, piece];
+    this.#filling = undefined;
     this.#start += used;
     this.#used = 0;
-    this.#writing = writeAll(this.#file, piece.subarray(0, used), start);
-    // Told to whoever appends or flushes next.
-    this.#writing.catch(() => undefined);
+    const written = writeAll(this.#file, piece.subarray(0, used), start).then(() => {
+      this.#spare.push(piece);
+    });
+    // Told to whoever appends or flushes later.
+    written.catch(() => undefined);
+    this.#writes.push(written);
   }
 }
 
