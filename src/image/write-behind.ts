@@ -2,19 +2,24 @@
 import type { FileHandle } from 'node:fs/promises';
 
 const PIECE = 1 << 20;
-/** Pieces that may wait for their writes: where processors are busy, each of them takes its time to begin. */
-const AHEAD = 4;
+/** Pieces that may wait: where processors are busy, a write takes its time to begin. */
+const WAITING = 4;
+
+interface Piece {
+  readonly buffer: Buffer;
+  used: number;
+}
 
 export class WriteBehind {
   readonly #file: FileHandle;
-  /** Pieces that are not in use. */
   readonly #spare: Buffer[] = [];
-  #filling: Buffer | undefined;
-  /** Where in the file the piece that fills begins, and how much of it is filled. */
+  /** The last one is being filled. */
+  #pieces: Piece[] = [];
+  /** Where in the file the first of them goes. */
   #start = 0;
-  #used = 0;
-  /** Oldest first. */
-  readonly #writes: Promise<void>[] = [];
+  #position = 0;
+  /** Settled with an error it stays: whoever appends or flushes next is told. */
+  #writing: Promise<void> | undefined;
 
   constructor(file: FileHandle) {
     this.#file = file;
@@ -22,59 +27,72 @@ export class WriteBehind {
 
   /** Where the next byte goes. */
   get position(): number {
-    return this.#start + this.#used;
+    return this.#position;
   }
 
   /** The bytes are copied before it settles. @throws what an earlier write failed with, too */
   async append(bytes: Buffer): Promise<void> {
     for (let done = 0; done < bytes.length;) {
-      if (this.#used === PIECE) await this.#write();
-      this.#filling ??= this.#spare.pop() ?? Buffer.allocUnsafeSlow(PIECE);
-      const copied = bytes.copy(this.#filling, this.#used, done);
-      this.#used += copied;
+      const piece = await this.#filling();
+      const copied = bytes.copy(piece.buffer, piece.used, done);
+      piece.used += copied;
+      this.#position += copied;
       done += copied;
     }
   }
 
   /** Go back to `position`. What was appended from there on may or may not be in the file. */
   async rewind(position: number): Promise<void> {
-    if (position < this.#start) {
-      // A write that is under way must not overtake those to come.
-      await Promise.all(this.#writes.splice(0));
-      this.#start = position;
-    }
-    this.#used = position - this.#start;
+    await this.flush();
+    this.#start = position;
+    this.#position = position;
   }
 
   /** After it all that was appended is in the file. */
   async flush(): Promise<void> {
-    if (this.#used > 0) await this.#write();
-    await Promise.all(this.#writes.splice(0));
+    while (this.#writing !== undefined || this.#pieces.length > 0) {
+      this.#writing ??= this.#write(this.#pieces.splice(0));
+      await this.#writing;
+    }
   }
 
   /** Wait for what is under way, however it ends: the file may be closed then. */
   async settle(): Promise<void> {
-    await Promise.allSettled(this.#writes.splice(0));
+    await this.#writing?.catch(() => undefined);
   }
 
-  async #write(): Promise<void> {
-    if (this.#writes.length === AHEAD) await this.#writes.shift();
-    const [piece, used, start] = [this.#filling, this.#used, this.#start];
-    if (piece === undefined) return;
-    this.#filling = undefined;
-    this.#start += used;
-    this.#used = 0;
-    const written = writeAll(this.#file, piece.subarray(0, used), start).then(() => {
-      this.#spare.push(piece);
-    });
-    // Told to whoever appends or flushes later.
-    written.catch(() => undefined);
-    this.#writes.push(written);
+  async #filling(): Promise<Piece> {
+    let last = this.#pieces.at(-1);
+    if (last !== undefined && last.used < PIECE) return last;
+    if (this.#pieces.length > WAITING) await this.#writing;
+    // One write at a time: several would wait for each other in the kernel, and not idly.
+    if (last !== undefined && this.#writing === undefined) {
+      this.#writing = this.#write(this.#pieces.splice(0));
+      this.#writing.catch(() => undefined);
+    }
+    last = { buffer: this.#spare.pop() ?? Buffer.allocUnsafeSlow(PIECE), used: 0 };
+    this.#pieces.push(last);
+    return last;
+  }
+
+  async #write(pieces: readonly Piece[]): Promise<void> {
+    let rest = pieces.map(({ buffer, used }) => buffer.subarray(0, used));
+    while (rest.length > 0) {
+      const { bytesWritten } = await this.#file.writev(rest, this.#start);
+      this.#start += bytesWritten;
+      rest = behind(rest, bytesWritten);
+    }
+    this.#spare.push(...pieces.map(({ buffer }) => buffer));
+    this.#writing = undefined;
   }
 }
 
-async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length;) {
-    done += (await file.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
-  }
+/** What is left of the buffers after so many bytes. */
+function behind(buffers: readonly Buffer[], bytes: number): Buffer[] {
+  let skip = bytes;
+  return buffers.flatMap((buffer) => {
+    const skipped = Math.min(skip, buffer.length);
+    skip -= skipped;
+    return skipped === buffer.length ? [] : [buffer.subarray(skipped)];
+  });
 }
