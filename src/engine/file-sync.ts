@@ -132,17 +132,17 @@ class Transfer {
       else if (entry.size <= SMALL) await this.#sendSmall(number, entry.size, file);
       else await this.#sendLarge(number, file);
     }
-    const end = await this.#outbox.reserve(dataHeadLength(number, 0));
-    this.#outbox.commit(writeDataHead(end, 0, number, 0));
+    await this.#outbox.put(dataHeadLength(number, 0), (target) => writeDataHead(target, 0, number, 0));
   }
 
   /** Read in between other small ones, into what is sent next. */
   async #sendSmall(number: number, size: number, file: LocalFile): Promise<void> {
     // The byte more than its size shows that a file grew.
-    const target = await this.#outbox.reserve(dataHeadLength(number, size) + size + 1);
-    let at = writeDataHead(target, 0, number, size);
-    while (!file.atEnd) at += file.readNow(target.subarray(at));
-    this.#outbox.commit(at);
+    await this.#outbox.put(dataHeadLength(number, size) + size + 1, (target) => {
+      let at = writeDataHead(target, 0, number, size);
+      while (!file.atEnd) at += file.readNow(target.subarray(at));
+      return at;
+    });
   }
 
   /** Read piece by piece, each sent from where it was read to. */
@@ -170,19 +170,19 @@ class Transfer {
       const chunk = piece as Buffer;
       for (let start = 0; start < chunk.length; start += most) {
         const data = chunk.subarray(start, start + most);
-        const target = await this.#outbox.reserve(dataHeadLength(number, data.length) + data.length);
-        const at = writeDataHead(target, 0, number, data.length);
-        data.copy(target, at);
-        this.#outbox.commit(at + data.length);
+        await this.#outbox.put(dataHeadLength(number, data.length) + data.length, (target) => {
+          const at = writeDataHead(target, 0, number, data.length);
+          return at + data.copy(target, at);
+        });
       }
     }
   }
 
-  async #put(message: Buffer): Promise<void> {
-    const target = await this.#outbox.reserve(PREFIX + message.length);
-    writePrefix(target, 0, message.length);
-    message.copy(target, PREFIX);
-    this.#outbox.commit(PREFIX + message.length);
+  #put(message: Buffer): Promise<void> {
+    return this.#outbox.put(PREFIX + message.length, (target) => {
+      writePrefix(target, 0, message.length);
+      return PREFIX + message.copy(target, PREFIX);
+    });
   }
 
   async #giveWay(): Promise<void> {

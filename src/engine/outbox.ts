@@ -26,25 +26,25 @@ export class Outbox {
   }
 
   /**
-   * Memory for so many bytes at the end of what is collected, until anybody else is given some: write at once, and `commit`.
-   * @param bytes at most `size`
-   * @throws what `send` has failed with
+   * Write to the end of what is collected.
+   * @param most bytes that there has to be room for, at most `size`
+   * @param write puts them at the start of what it is given, and returns how many they are. It works at once: between being given
+   *   room and taking it, nobody else may come
+   * @throws what `write` throws, and what `send` has failed with
    */
-  async reserve(bytes: number): Promise<Buffer> {
+  async put(most: number, write: (target: Buffer) => number): Promise<void> {
     for (;;) {
       const batch = this.#batch;
-      if (batch !== undefined && this.#used + bytes <= batch.length) return batch.subarray(this.#used);
+      if (batch !== undefined && this.#used + most <= batch.length) {
+        this.#used += write(batch.subarray(this.#used));
+        return;
+      }
       this.flush();
       const buffer = await this.take();
       // Somebody else may have begun the next one meanwhile.
       if (this.#batch === undefined) [this.#batch, this.#used] = [buffer, 0];
       else this.give(buffer);
     }
-  }
-
-  /** So many bytes of what was reserved are now a part of what is collected. */
-  commit(bytes: number): void {
-    this.#used += bytes;
   }
 
   /** Send what is collected. */
