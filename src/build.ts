@@ -22,8 +22,8 @@ import { openDigestKey } from './secrets/digest.js';
 import { checkReportFile, writeReport } from './secrets/report-file.js';
 import { packageVersion } from './version.js';
 
-/** Steps wait for disks, networks and locks in the engine more than for a processor: two for each made 32 small steps a fourth slower. */
-const DEFAULT_JOBS = 16 * availableParallelism();
+/** Steps wait for disks, networks and locks in the engine more than for a processor; those that compile need memory, too. */
+const DEFAULT_JOBS = 4 * availableParallelism();
 
 /**
  * Build everything that the build file asks for. A failed or cancelled build resolves, with its status.

@@ -45,7 +45,7 @@ export const FLAGS = {
   jobs: single('N', wholeNumber(1), {
     group: 'manner',
     short: 'j',
-    help: 'at most N steps at once (default: 16 a processor)',
+    help: 'at most N steps at once (default: four a processor)',
   }),
   'keep-going': toggle({
     group: 'manner',

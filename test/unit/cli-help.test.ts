@@ -20,7 +20,7 @@ const HELP = [
   '  --print                         print the resolved plan as JSON and build nothing',
   '',
   'How to build:',
-  '  -j, --jobs N                    at most N steps at once (default: 16 a processor)',
+  '  -j, --jobs N                    at most N steps at once (default: four a processor)',
   '  --keep-going                    after a failure, build what does not depend on it',
   '  --timeout DURATION              limit of the whole build, such as 90s or 1h30m',
   '  --builder NAME                  auto, classic or buildkit (default: auto)',
