@@ -6,6 +6,7 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -49,17 +50,19 @@ const OTHER_EDITS = [
   'remove image',
 ] as const;
 
-export interface FileEdit {
-  readonly kind: (typeof FILE_EDITS)[number];
+interface Choices {
   /** One of FOLDERS, and one of what is in it; each modulo how many there are. */
   readonly folder: number;
   readonly path: number;
   readonly value: number;
 }
 
-export interface OtherEdit {
+export interface FileEdit extends Choices {
+  readonly kind: (typeof FILE_EDITS)[number];
+}
+
+export interface OtherEdit extends Choices {
   readonly kind: (typeof OTHER_EDITS)[number];
-  readonly value: number;
 }
 
 export type Edit = FileEdit | OtherEdit;
@@ -70,22 +73,27 @@ export interface Round {
   readonly meanwhile: FileEdit | undefined;
 }
 
+const KINDS = [...FILE_EDITS, ...OTHER_EDITS];
 const number = fc.nat(1_000);
-const fileEdit = fc.record({
-  kind: fc.constantFrom(...FILE_EDITS),
-  folder: number,
-  path: number,
-  value: number,
+const choices = { folder: number, path: number, value: number };
+const round = fc.record({
+  first: fc.record(choices),
+  // Mostly alone: what one edit should have caused must not be done for another.
+  more: fc.option(fc.record({ ...choices, kind: fc.constantFrom(...KINDS) }), { freq: 1 }),
+  meanwhile: fc.option(fc.record({ ...choices, kind: fc.constantFrom(...FILE_EDITS) }), { freq: 1 }),
+  chance: fc.nat(5),
 });
-const otherEdit = fc.record({ kind: fc.constantFrom(...OTHER_EDITS), value: number });
 
-export const rounds: fc.Arbitrary<Round> = fc.record({
-  edits: fc.array(fc.oneof({ weight: 2, arbitrary: fileEdit }, { weight: 1, arbitrary: otherEdit }), {
-    minLength: 1,
-    maxLength: 3,
-  }),
-  meanwhile: fc.option(fileEdit, { freq: 3, nil: undefined }),
-});
+/** The same seed gives the same rounds. Every kind of edit comes before any comes again. */
+export function roundsOf(seed: number, count: number): readonly Round[] {
+  const times = Math.ceil(count / KINDS.length);
+  const shuffled = fc.shuffledSubarray(KINDS, { minLength: KINDS.length });
+  const kinds = fc.sample(shuffled, { seed, numRuns: times }).flat();
+  return fc.sample(round, { seed, numRuns: count }).map(({ first, more, meanwhile, chance }, index) => ({
+    edits: [{ ...first, kind: pick(kinds, index) }, ...(chance < 2 && more !== null ? [more] : [])],
+    meanwhile: chance === 2 && meanwhile !== null ? meanwhile : undefined,
+  }));
+}
 
 /** @returns the steps whose own inputs may be others now */
 export async function apply(
@@ -93,7 +101,7 @@ export async function apply(
   project: FingerprintProject,
   builder: Builder,
 ): Promise<readonly Label[]> {
-  if ('folder' in edit) return editFile(edit, project.given.directory, builder);
+  if (isFileEdit(edit)) return editFile(edit, project.given.directory, builder);
   const { settings } = project;
   const { value } = edit;
   const next = (now: number, of: readonly unknown[]): number =>
@@ -108,7 +116,8 @@ export async function apply(
       return ['maker'];
     case 'place':
       await project.set({ place: next(settings.place, VARIANTS.place) });
-      return ['taker'];
+      // Artifacts are in the contexts of all that depend on their step.
+      return ['taker', 'onbase'];
     case 'target':
       await project.set({ target: next(settings.target, VARIANTS.target) });
       return ['onbase'];
@@ -135,6 +144,10 @@ export async function apply(
   }
 }
 
+function isFileEdit(edit: Edit): edit is FileEdit {
+  return FILE_EDITS.some((kind) => kind === edit.kind);
+}
+
 /** Short, and some as long as others: then only content tells them apart. */
 const CONTENTS = ['first', 'other', 'third', 'a longer one', ''];
 const FILE_MODES = [0o644, 0o600, 0o755, 0o444, 0o4755];
@@ -142,13 +155,11 @@ const FOLDER_MODES = [0o755, 0o700, 0o1777];
 const NAMES = ['a', 'b', 'ab', 'with space', 'sub/a', 'sub/b', 'sub/deep/a'];
 const TARGETS = ['a', 'b', 'nowhere', '/base', '..'];
 const IGNORED = [
-  '',
   'files/a\n',
   '**/b\n',
   'files/sub\n!files/sub/a\n',
-  '*\n!files\n',
-  'in\n',
-  'files/*\n!files/[ab]\n',
+  '*\n!files/b\n!in\n',
+  'files/*\n!files/a*\n',
 ];
 
 /**
@@ -165,7 +176,7 @@ export function editFile(edit: FileEdit, directory: string, builder: Builder): r
     const own = context === 'both' ? 'small.df.dockerignore' : 'Dockerfile.dockerignore';
     const file = join(directory, context, path % 3 === 0 ? own : '.dockerignore');
     if (value % 4 === 0) rmSync(file, { force: true });
-    else writeFileSync(file, pick(IGNORED, value));
+    else writeFileSync(file, otherThan(textOf(file), IGNORED, value));
     return context === 'both' ? ['onbase', 'small'] : [pick(labels, 0)];
   }
   editBelow(edit, join(directory, folder), path, value, builder);
@@ -190,19 +201,19 @@ function editBelow({ kind }: FileEdit, root: string, path: number, value: number
   };
   switch (kind) {
     case 'write':
-      writeFileSync(file, pick(CONTENTS, value));
+      writeFileSync(file, otherThan(textOf(file), CONTENTS, value));
       break;
     case 'write keeping the time':
-      writeFileSync(file, pick(CONTENTS, value));
+      writeFileSync(file, otherThan(textOf(file), CONTENTS, value));
       setTime(file, builder === 'classic' ? LONG_AGO : otherTime());
       break;
     case 'replace':
-      writeFileSync(`${file}~`, pick(CONTENTS, value));
+      writeFileSync(`${file}~`, otherThan(textOf(file), CONTENTS, value));
       renameSync(`${file}~`, file);
       break;
     case 'mode':
-      if (!lstatSync(any).isDirectory()) chmodSync(any, pick(FILE_MODES, value));
-      else if (builder === 'classic') chmodSync(any, pick(FOLDER_MODES, value));
+      if (!lstatSync(any).isDirectory()) chmodSync(any, otherThan(modeOf(any), FILE_MODES, value));
+      else if (builder === 'classic') chmodSync(any, otherThan(modeOf(any), FOLDER_MODES, value));
       break;
     case 'rename':
       if (!existsSync(file)) break;
@@ -229,6 +240,19 @@ function editBelow({ kind }: FileEdit, root: string, path: number, value: number
     case 'ignore file':
       break;
   }
+}
+
+function textOf(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}
+
+function modeOf(path: string): number {
+  return lstatSync(path).mode & 0o7777;
+}
+
+function otherThan<T>(now: T, from: readonly T[], index: number): T {
+  const others = from.filter((one) => one !== now);
+  return pick(others, index);
 }
 
 function setTime(path: string, seconds: number): void {
