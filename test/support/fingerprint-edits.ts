@@ -157,7 +157,7 @@ const TARGETS = ['a', 'b', 'nowhere', '/base', '..'];
 const IGNORED = [
   'files/a\n',
   '**/b\n',
-  'files/sub\n!files/sub/a\n',
+  'files/[ab]\n!files/b\n',
   '*\n!files/b\n!in\n',
   'files/*\n!files/a*\n',
 ];
