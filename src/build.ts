@@ -1,4 +1,5 @@
 /** One whole build: files to a plan, secrets, an engine, what is remembered; then the core runs it. */
+import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { openSessionMemory, type MemoryFacts } from './cache/step-memory.js';
 import { CacheStore } from './cache/store.js';
@@ -35,6 +36,8 @@ const DEFAULT_JOBS = 4 * availableParallelism();
 export async function build(options: BuildOptions): Promise<BuildResult> {
   using limit = limitOf(options);
   const signal = AbortSignal.any([options.signal, limit?.signal].filter((one) => one !== undefined));
+  // Every call listens; Node 20 and 22 would warn of a leak from the eleventh listener on.
+  setMaxListeners(0, signal);
   const loaded = await loadPlan(planOptions(options, process.env));
   const { plan } = loaded;
   if (options.proofFile !== undefined) await checkReportFile(options.proofFile);

@@ -1,4 +1,5 @@
 /** The images from elsewhere that a step is built from: which ones they are by now, and what they do to the build. */
+import pLimit from 'p-limit';
 import { baseImages } from '../core/base-images.js';
 import type { PlannedStep } from '../core/plan.js';
 import type { Engine, ImageDescription } from '../core/ports.js';
@@ -10,22 +11,29 @@ export type Bases =
   /** Reference → image ID; `readContext`: ONBUILD triggers may do so. */
   | { readonly bases: Readonly<Record<string, string>>; readonly readContext: boolean };
 
-/**
- * @param images by reference, those that were looked at already; others are added
- * @throws EngineError, or the signal's reason
- */
-export async function lookAtBases(
-  step: PlannedStep,
-  images: Map<string, Promise<ImageDescription | undefined>>,
+/** Each takes a connection to the engine. */
+const LOOKS_AT_ONCE = 8;
+
+/** Looks at each image once, however many steps are built from it. @returns by reference; rejects as `Engine.describeImage` */
+export function lookOnce(
   engine: Engine,
   signal: AbortSignal,
-): Promise<Bases> {
+): (reference: string) => Promise<ImageDescription | undefined> {
+  const atOnce = pLimit(LOOKS_AT_ONCE);
+  const images = new Map<string, Promise<ImageDescription | undefined>>();
+  return (reference) => {
+    const image = images.get(reference) ?? atOnce(() => engine.describeImage(reference, signal));
+    images.set(reference, image);
+    return image;
+  };
+}
+
+/** @param look as `lookOnce` gives it; what it throws is thrown */
+export async function lookAtBases(step: PlannedStep, look: ReturnType<typeof lookOnce>): Promise<Bases> {
   const bases: Record<string, string> = {};
   let readContext = false;
   for (const { image: reference } of baseImages(step)) {
-    const image = images.get(reference) ?? engine.describeImage(reference, signal);
-    images.set(reference, image);
-    const found = await image;
+    const found = await look(reference);
     bases[reference] = found?.id ?? 'not on the engine';
     const triggers = found?.onBuild ?? [];
     if (triggers.length === 0) continue;

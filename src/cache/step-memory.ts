@@ -3,10 +3,10 @@ import { ContextError } from '../tar/errors.js';
 import { usesContext } from '../dockerfile/uses-context.js';
 import type { DoneStep, Fate, Hold, SessionMemory } from '../core/memory.js';
 import type { Plan, PlannedStep } from '../core/plan.js';
-import type { Builder, Engine, ImageDescription, Limits } from '../core/ports.js';
+import type { Builder, Engine, Limits } from '../core/ports.js';
 import type { Secret } from '../core/secrets.js';
 import { artifactParents } from './artifact-parents.js';
-import { lookAtBases } from './bases.js';
+import { lookAtBases, lookOnce } from './bases.js';
 import type { ContextDigest } from './context-digest.js';
 import { Contexts, keepFiles, keptFiles, type PlannedContext } from './contexts.js';
 import { explain } from './explain.js';
@@ -62,6 +62,7 @@ class Memory implements SessionMemory {
   readonly #records: Records;
   readonly #contexts: Contexts;
   readonly #known = new Map<string, Known>();
+  readonly #steps: ReadonlyMap<string, PlannedStep>;
   readonly #producers: ReadonlyMap<string, readonly PlannedStep[]>;
   /** Image IDs by label, of this session or of an earlier one. */
   readonly #results = new Map<string, string>();
@@ -70,6 +71,7 @@ class Memory implements SessionMemory {
     this.#facts = facts;
     this.#records = records;
     this.#contexts = new Contexts(facts.store);
+    this.#steps = new Map(facts.plan.steps.map((step) => [step.label, step]));
     this.#producers = producersOf(facts.plan);
   }
 
@@ -79,10 +81,10 @@ class Memory implements SessionMemory {
 
   async decide(hold: Hold, signal: AbortSignal): Promise<ReadonlyMap<string, Fate>> {
     const { steps } = this.#facts.plan;
-    const images = new Map<string, Promise<ImageDescription | undefined>>();
+    const look = lookOnce(this.#facts.engine, signal);
     await Promise.all(
       steps.map(async (step) => {
-        this.#known.set(step.label, await this.#look(step, images, signal));
+        this.#known.set(step.label, await this.#look(step, look, signal));
       }),
     );
     const changed = new Map<string, readonly string[]>();
@@ -114,7 +116,7 @@ class Memory implements SessionMemory {
     const untouched = new Set(await this.#contexts.untouched(contexts, signal));
     for (const { label, imageId, durationMs } of built) {
       this.#records.noteDuration(label, durationMs);
-      const step = this.#facts.plan.steps.find((one) => one.label === label);
+      const step = this.#steps.get(label);
       const fingerprint = step === undefined ? undefined : this.#fingerprint(step);
       const context = this.#contextOf(label);
       if (fingerprint === undefined || (context !== undefined && !untouched.has(context.planned))) continue;
@@ -141,7 +143,7 @@ class Memory implements SessionMemory {
    * not built now counts as built on the second: else both would be built in turn for ever.
    */
   #carryOver({ label, fate, imageId }: DoneStep, session: string): void {
-    const step = this.#facts.plan.steps.find((one) => one.label === label);
+    const step = this.#steps.get(label);
     const fingerprint = step && this.#fingerprint(step);
     if (step === undefined || fingerprint === undefined || fate.kind === 'build') return;
     if (this.#records.imageOf(label, fingerprint.id) !== undefined) return;
@@ -166,7 +168,7 @@ class Memory implements SessionMemory {
       (fate.kind === 'reuse' && fate.command === 'left out')
     )
       return;
-    const step = this.#facts.plan.steps.find((one) => one.label === label);
+    const step = this.#steps.get(label);
     const fingerprint = step?.commandCache === true ? this.#fingerprint(step) : undefined;
     if (step?.command === undefined || fingerprint === undefined) return;
     this.#records.noteCommand(label, fingerprint.id, imageId, commandDigest(step.command, this.#facts.key));
@@ -213,17 +215,13 @@ class Memory implements SessionMemory {
     return fingerprintOf(inputs, this.#facts.key);
   }
 
-  async #look(
-    step: PlannedStep,
-    images: Map<string, Promise<ImageDescription | undefined>>,
-    signal: AbortSignal,
-  ): Promise<Known> {
+  async #look(step: PlannedStep, look: ReturnType<typeof lookOnce>, signal: AbortSignal): Promise<Known> {
     const { builder, engine, network, limits, version, secretsOf } = this.#facts;
     const { dockerfile, target, args, cleanup, squash } = step;
     if (step.noCache) return { kind: 'unknown', why: 'no_cache asks for it' };
     const why = unpredictable(dockerfile.content, args);
     if (why !== undefined) return { kind: 'unknown', why };
-    const taken = await lookAtBases(step, images, engine, signal);
+    const taken = await lookAtBases(step, look);
     if ('why' in taken) return { kind: 'unknown', why: taken.why };
     const { bases } = taken;
     const reads = taken.readContext || usesContext(dockerfile.content);

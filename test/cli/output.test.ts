@@ -48,6 +48,23 @@ describe('output', () => {
     expect(stderr).toMatch(/\n✓ built 2 images in .+ \(session [0-9a-z]{12}\)\n$/);
   });
 
+  test.concurrent('a build of many steps from many images says nothing of how it works', async () => {
+    const labels = Array.from({ length: 14 }, (_, index) => `s${index}`);
+    const bases = await project(engine, {
+      'build.yml': buildYml(Object.fromEntries(labels.map((label) => [label, []]))),
+      Dockerfile: 'FROM busybox:latest\nLABELLED\n',
+    });
+    const first = await habitus(engine, ['-d', bases.directory]);
+    expect(first.code, first.stderr).toBe(0);
+    const given = await project(engine, {
+      'build.yml': buildYml(Object.fromEntries(labels.map((label) => [label, [`dockerfile: ${label}.df`]]))),
+      ...Object.fromEntries(labels.map((label) => [`${label}.df`, `FROM ${bases.name(label)}\nLABELLED\n`])),
+    });
+    const second = await habitus(engine, ['-d', given.directory, '--jobs', '14']);
+    expect(second.code, second.stderr).toBe(0);
+    expect(second.stderr).not.toContain('Warning');
+  });
+
   test.concurrent('--progress json writes events only, one a line', async () => {
     const given = await project(engine, FILES);
     const { code, stderr } = await habitus(engine, ['-d', given.directory, '--progress', 'json']);
