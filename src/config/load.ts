@@ -14,7 +14,7 @@ import type { SecretRules } from './secrets.js';
 import { readSmallFile, type Range, type SourceText } from './source.js';
 import { stepsByLabel } from './step-list.js';
 import { checkSteps, stepPath } from './steps.js';
-import { readPlainYaml } from './plain-yaml.js';
+import { parseYaml } from './syntax.js';
 import { buildTree } from './tree.js';
 
 export interface LoadOptions {
@@ -58,10 +58,14 @@ export interface Located {
  * {@link UsageError} for options that fit no build file, e.g. an unknown `--step`.
  * @param findImages the analysis of Dockerfiles, for tests
  */
-export async function loadPlan(
+export function loadPlan(
   options: LoadOptions,
   findImages: FindImageReferences = findImageReferences,
 ): Promise<LoadedPlan> {
+  return Promise.resolve().then(() => readPlan(options, findImages));
+}
+
+function readPlan(options: LoadOptions, findImages: FindImageReferences): LoadedPlan {
   checkUid(options.uid);
   const workDirectory = resolve(options.workDirectory);
   const { file: asked } = options;
@@ -70,9 +74,7 @@ export async function loadPlan(
   const problems = new Problems();
 
   const source = readSource(file);
-  const plain = readPlainYaml(source.text);
-  // The parser of all of YAML takes longer to be loaded than most files take to be read.
-  const parsed = plain === undefined ? (await import('./syntax.js')).parseYaml(source) : { root: plain };
+  const parsed = parseYaml(source);
   if ('problems' in parsed) {
     for (const problem of parsed.problems) problems.add(problem);
     problems.throwErrors(file);

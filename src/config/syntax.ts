@@ -1,20 +1,10 @@
 /** YAML text to the nodes of one document; the parser's complaints become diagnostics in our voice. */
-import {
-  Composer,
-  isAlias,
-  isMap,
-  isSeq,
-  type CST,
-  type Document,
-  type ParsedNode,
-  type YAMLError,
-} from 'yaml';
+import { Composer, type CST, type Document, type ParsedNode, type YAMLError } from 'yaml';
 import type { Diagnostic } from './diagnostic.js';
 import type { Range, SourceText } from './source.js';
 import { readTokens, walk } from './tokens.js';
-import type { YamlNode } from './yaml-node.js';
 
-export type Parsed = { readonly root: YamlNode | null } | { readonly problems: readonly Diagnostic[] };
+export type Parsed = { readonly root: ParsedNode | null } | { readonly problems: readonly Diagnostic[] };
 
 /** One slip often makes the parser complain about all that follows. */
 const MAX_SYNTAX_ERRORS = 10;
@@ -47,33 +37,7 @@ export function parseYaml(source: SourceText): Parsed {
       ],
     };
   }
-  const root = document?.contents ?? null;
-  return { root: root === null ? null : nodeOf(root) };
-}
-
-/** Recursive, as the composer is. */
-function nodeOf(node: ParsedNode): YamlNode {
-  const range: Range = [node.range[0], node.range[1]];
-  if (isAlias(node)) return { kind: 'alias', name: node.source, range };
-  const properties = {
-    range,
-    ...(node.anchor !== undefined && { anchor: node.anchor }),
-    ...(node.tag !== undefined && { tag: node.tag }),
-  };
-  if (isSeq(node)) return { kind: 'seq', items: node.items.map(nodeOf), ...properties };
-  if (isMap(node)) {
-    const items = node.items.map(({ key, value }) => ({
-      key: nodeOf(key),
-      value: value === null ? null : nodeOf(value),
-    }));
-    return { kind: 'map', items, ...properties };
-  }
-  return {
-    kind: 'scalar',
-    text: node.source,
-    style: node.type === 'PLAIN' ? 'plain' : 'other',
-    ...properties,
-  };
+  return { root: document?.contents ?? null };
 }
 
 function onePerLine(

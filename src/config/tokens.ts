@@ -1,12 +1,10 @@
-/**
- * YAML text to the parser's tokens, within limits that keep a hostile file from taking all memory or the stack: the composer
- * recurses, and a few kB of `[` would end the process.
- */
+/** YAML text to the parser's tokens, within limits that keep a hostile file from taking all memory or the stack. */
 import { Lexer, Parser, type CST } from 'yaml';
 import type { Diagnostic } from './diagnostic.js';
 import type { SourceText } from './source.js';
-import { MAX_DEPTH } from './yaml-node.js';
 
+/** build.yml needs 7. The composer recurses: without a limit a few kB of `[` would end the process. */
+export const MAX_DEPTH = 64;
 /** Words, signs, spaces and line breaks: enough for 60,000 lines. Each takes some hundred bytes of memory. */
 const MAX_LEXEMES = 500_000;
 

@@ -1,9 +1,10 @@
 /** The build file as a tree of texts, lists and mappings that know their places; `_env()` replaced, aliases followed. */
+import { isAlias, isMap, isScalar, isSeq, type ParsedNode, type Pair, type Scalar } from 'yaml';
 import type { Problems } from './diagnostic.js';
 import { calls, interpolate, type Environment } from './interpolate.js';
 import type { Range, SourceText } from './source.js';
 import { didYouMean } from './suggest.js';
-import { MAX_DEPTH, type YamlNode, type YamlPair } from './yaml-node.js';
+import { MAX_DEPTH } from './tokens.js';
 
 export type ConfigNode =
   /** A scalar as its source text: `1.10` and `yes` stay what they are. */
@@ -35,13 +36,13 @@ const STANDARD_TAG = /^tag:yaml\.org,2002:(?:str|int|float|bool|null|timestamp|s
 const NULL = /^(?:~|null|Null|NULL)?$/;
 
 /** Problems go to `options.problems`; what has one is left out or stands as `empty`, so that the rest can be checked. */
-export function buildTree(root: YamlNode | null, options: TreeOptions): ConfigNode {
+export function buildTree(root: ParsedNode | null, options: TreeOptions): ConfigNode {
   return root === null ? { kind: 'empty', range: [0, 0] } : new TreeBuilder(options).node(root, 0);
 }
 
 class TreeBuilder {
   readonly #options: TreeOptions;
-  readonly #anchors = new Map<string, YamlNode>();
+  readonly #anchors = new Map<string, ParsedNode>();
   #aliasedNodes = 0;
   #insideAlias = false;
   #characters = 0;
@@ -51,15 +52,15 @@ class TreeBuilder {
     this.#options = options;
   }
 
-  node(node: YamlNode, depth: number): ConfigNode {
-    const { range } = node;
+  node(node: ParsedNode, depth: number): ConfigNode {
+    const range: Range = [node.range[0], node.range[1]];
     if (this.#insideAlias && ++this.#aliasedNodes > MAX_ALIASED_NODES) {
       if (this.#aliasedNodes === MAX_ALIASED_NODES + 1) {
         this.#problem(`aliases repeat more than ${String(MAX_ALIASED_NODES)} values`, range);
       }
       return { kind: 'empty', range };
     }
-    if (node.kind === 'alias') return this.#alias(node.name, range, depth);
+    if (isAlias(node)) return this.#alias(node.source, range, depth);
     if (node.anchor !== undefined && !this.#insideAlias) this.#anchors.set(node.anchor, node);
     if (node.tag !== undefined && !STANDARD_TAG.test(node.tag)) {
       this.#problem(
@@ -68,12 +69,12 @@ class TreeBuilder {
         'remove the tag',
       );
     }
-    if (node.kind === 'map') return { kind: 'map', entries: this.#entries(node.items, depth), range };
-    if (node.kind === 'seq')
+    if (isMap(node)) return { kind: 'map', entries: this.#entries(node.items, depth), range };
+    if (isSeq(node))
       return { kind: 'list', items: node.items.map((item) => this.node(item, depth + 1)), range };
-    const plain = node.style === 'plain' && node.tag !== 'tag:yaml.org,2002:str';
-    if (plain && NULL.test(node.text)) return { kind: 'empty', range };
-    return { kind: 'text', text: this.#text(node.text, range), range };
+    const plain = node.type === 'PLAIN' && node.tag !== 'tag:yaml.org,2002:str';
+    if (plain && NULL.test(node.source)) return { kind: 'empty', range };
+    return { kind: 'text', text: this.#text(node, range), range };
   }
 
   #alias(name: string, range: Range, depth: number): ConfigNode {
@@ -96,7 +97,7 @@ class TreeBuilder {
     return value;
   }
 
-  #entries(pairs: readonly YamlPair[], depth: number): ReadonlyMap<string, Entry> {
+  #entries(pairs: readonly Pair<ParsedNode, ParsedNode | null>[], depth: number): ReadonlyMap<string, Entry> {
     const entries = new Map<string, Entry>();
     const merged: Entry[] = [];
     for (const { key: keyNode, value: valueNode } of pairs) {
@@ -104,7 +105,7 @@ class TreeBuilder {
       const value = valueNode === null ? empty(key) : this.node(valueNode, depth + 1);
       const name = this.#key(keyNode, key, depth);
       if (name === undefined) continue;
-      if (name === '<<' && keyNode.kind === 'scalar' && keyNode.style === 'plain') {
+      if (name === '<<' && isScalar(keyNode) && keyNode.type === 'PLAIN') {
         merged.push({ key, value });
         continue;
       }
@@ -133,14 +134,14 @@ class TreeBuilder {
     }
   }
 
-  #key(node: YamlNode, range: Range, depth: number): string | undefined {
+  #key(node: ParsedNode, range: Range, depth: number): string | undefined {
     const key = this.node(node, depth + 1);
     switch (key.kind) {
       case 'text':
         return key.text;
       case 'empty':
         // An alias without anchor has been told already.
-        if (node.kind !== 'alias')
+        if (!isAlias(node))
           this.#problem('a key is empty', range, 'put a key that is called "null" or "~" in quotes');
         return undefined;
       case 'list':
@@ -150,10 +151,10 @@ class TreeBuilder {
     }
   }
 
-  #text(written: string, range: Range): string {
+  #text(node: Scalar.Parsed, range: Range): string {
     if (this.#characters > MAX_TEXT) return '';
     const { environment, allowUnsetEnv, source } = this.#options;
-    const { text, failures } = interpolate(written, environment, allowUnsetEnv, MAX_TEXT);
+    const { text, failures } = interpolate(node.source, environment, allowUnsetEnv, MAX_TEXT);
     this.#characters += text.length;
     if (this.#characters > MAX_TEXT) {
       this.#problem(
@@ -165,9 +166,9 @@ class TreeBuilder {
     }
     if (failures.length > 0) {
       // Quotes, escapes and folding make offsets in the text differ from those in the file: count the calls there.
-      const places = calls(source.text.slice(...range));
+      const written = calls(source.text.slice(...range));
       for (const { index, message, hint } of failures) {
-        const at = places[index];
+        const at = written[index];
         this.#problem(message, at === undefined ? range : [range[0] + at[0], range[0] + at[1]], hint);
       }
     }

@@ -231,6 +231,6 @@ test('a plan written as YAML is the same plan when it is loaded', async () => {
         }),
       );
     }),
-    { numRuns: 120 },
+    { numRuns: 60 },
   );
 });
