@@ -1,7 +1,7 @@
 /** Appends to a file in large pieces that are written while the next ones fill: a write for every chunk costs more than its bytes. */
 import type { FileHandle } from 'node:fs/promises';
 
-const PIECE = 1 << 20;
+const PIECE = 1 << 19;
 /** Pieces that may wait: where processors are busy, a write takes its time to begin. */
 const WAITING = 4;
 
