@@ -1,7 +1,7 @@
 /** Hands a stream on in few large pieces: what is done for each of an engine's many small chunks costs more than copying it. */
 import { Writable } from 'node:stream';
 
-const PIECE = 1 << 17;
+const PIECE = 1 << 18;
 
 export interface PieceUser {
   /** The piece is overwritten after the promise has settled. */

@@ -2,8 +2,8 @@
 import type { FileHandle } from 'node:fs/promises';
 
 const PIECE = 1 << 19;
-/** Pieces that may wait: where processors are busy, a write takes its time to begin. */
-const WAITING = 4;
+/** Full pieces that may wait for the write before. More of them fall out of the processor's cache before they are written. */
+const WAITING = 1;
 
 interface Piece {
   readonly buffer: Buffer;

@@ -91,7 +91,7 @@ describe('a stream in pieces', () => {
         });
         await pipeline(Readable.from(chunks), sink);
         expect(Buffer.concat(pieces).equals(Buffer.concat(chunks))).toBe(true);
-        expect(pieces.slice(0, -1).every(({ length }) => length === MIB / 8)).toBe(true);
+        expect(pieces.slice(0, -1).every(({ length }) => length === MIB / 4)).toBe(true);
         expect(ended).toBe(1);
       }),
       { numRuns: 30 },
