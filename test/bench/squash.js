@@ -85,9 +85,9 @@ Node.js ${process.version} on ${machine}; ${new Date().toISOString().slice(0, 10
 work on the machine changes the seconds; the ratio compares what ran at about the same time.
 
 The goal is a ratio of 1.25. Besides the two calls, squash hashes and spools what the engine saves, and reads back and hashes what
-it loads, while the engine sends and receives: large pieces are written and read beside the hashing. That is about half a second
-of processor time for 200 MB more than the peer takes. Where processors are free, most of it costs no time; where others
-compete for them, as on the machine of this table, it costs several times as much.
+it loads, while the engine sends and receives. For 200 MB that is about half a second of processor time more than the peer takes,
+and about half of it is SHA-256, which nothing may leave out: what was saved is checked, and the new layer's digest is its
+name. Where all processors are busy with other work, this half second takes several times as long.
 
 A step with cleanup costs more with graphdrivers: there the image as it was built is saved once more, for its config.
 `;
