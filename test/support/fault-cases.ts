@@ -31,9 +31,9 @@ export const OCCASIONAL = ['GET /containers/{id}/json'];
 /** Every kind of call that a build makes, and the scene in which it is broken. */
 const CALLS: readonly (readonly [string, Kind])[] = [
   ['GET /_ping', 'squash'],
-  ['GET /version', 'hand-off'],
+  ['POST /containers/{id}/wait', 'hand-off'],
   ['GET /info', 'squash'],
-  ['POST /session', 'hand-off'],
+  ['POST /containers/{id}/attach', 'hand-off'],
   ['GET /containers/json', 'hand-off'],
   ['GET /images/json', 'squash'],
   ['POST /build', 'hand-off'],
@@ -51,9 +51,8 @@ const CALLS: readonly (readonly [string, Kind])[] = [
   ['POST /images/{id}/tag', 'hand-off'],
   ['DELETE /images/{id}', 'squash'],
   ['GET /containers/{id}/archive', 'hand-off'],
-  ['POST /containers/{id}/attach', 'hand-off'],
-  ['POST /containers/{id}/wait', 'hand-off'],
 ];
+const SESSION = ['POST /session', 'hand-off'] as const;
 const BUILDKIT_CALLS: readonly (readonly [string, Kind])[] = [
   ['GET /system/df', 'squash'],
   ['POST /build/prune', 'squash'],
@@ -63,9 +62,13 @@ const BREAKS: readonly Fault[] = ['cut', 'reset', 'half-close'];
 const LIES: readonly Fault[] = ['refusal', 'page', 'garbage', 'noise', 'corrupt'];
 const PLACES: readonly Place[] = ['start', 'middle', 'end'];
 
-export function table({ builder }: Subject): ReadonlyMap<string, Kind> {
-  return new Map(builder === 'buildkit' ? [...CALLS, ...BUILDKIT_CALLS] : CALLS);
+export function table(subject: Subject): ReadonlyMap<string, Kind> {
+  if (subject.builder === 'buildkit') return new Map([...CALLS, SESSION, ...BUILDKIT_CALLS]);
+  return new Map(asksForSessions(subject) ? [...CALLS, SESSION] : CALLS);
 }
+
+/** Docker 20.10 does not say that it has BuildKit: there the first `POST /session` only asks whether there is such a thing. */
+const asksForSessions = ({ engine }: Subject): boolean => engine.name === 'e20';
 
 /** What happens once however often it is asked for: such calls are sent again. */
 export function isRepeatable({ method, shape }: Pick<SeenCall, 'method' | 'shape'>): boolean {
@@ -84,9 +87,9 @@ export function callOf(text: string): Pick<SeenCall, 'method' | 'shape'> {
   return { method, shape };
 }
 
-/** Which of its kind is broken: the first `POST /session` only asks whether there is such a thing. */
-export const nthOf = (call: string, builder: Subject['builder']): number =>
-  call === 'POST /session' && builder === 'buildkit' ? 2 : 1;
+/** Which of its kind is broken. */
+export const nthOf = (call: string, subject: Subject): number =>
+  call === 'POST /session' && subject.builder === 'buildkit' && asksForSessions(subject) ? 2 : 1;
 
 export function pointOf(place: Place, { sent, received }: SeenCall): Point {
   switch (place) {

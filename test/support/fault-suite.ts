@@ -90,7 +90,7 @@ export function describeFaults(subject: Subject, extent: Extent): void {
 
     const cases = casesFor(subject, extent).map((each) => [each.name, each] as const);
     test.each(cases)('%s', async (_, { kind, call, blows }) => {
-      const nth = nthOf(call, subject.builder);
+      const nth = nthOf(call, subject);
       const whole = known(recorded, kind).filter((seen) => textOf(seen) === call)[nth - 1];
       if (whole === undefined) throw new Error(`no ${call} in the record`);
       let before = await scene(kind).versions();
