@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { access, chmod, copyFile, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { attempt, run, systemEnv } from './exec.js';
+import { attempt, enclosed, run, systemEnv } from './exec.js';
 import type { Home } from './layout.js';
 import { ensureTools } from './packages.js';
 import type { Say } from './say.js';
@@ -128,10 +128,8 @@ async function build(recipe: Recipe, target: string, temporary: string): Promise
   const hint = 'see that this machine reaches a Debian mirror (`apt-get update`), then try again';
   const debian = async (format: 'directory' | 'tar', into: string): Promise<void> => {
     const sources = sourcesOf(recipe.suite, mirrorsOf(targets.stdout));
-    await run(['mmdebstrap', `--format=${format}`, ...options, recipe.suite, into, ...sources], {
-      env,
-      hint,
-    });
+    const mmdebstrap = ['mmdebstrap', `--format=${format}`, ...options, recipe.suite, into, ...sources];
+    await run(enclosed(mmdebstrap), { env, hint });
   };
   switch (recipe.kind) {
     case 'folder':

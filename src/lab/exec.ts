@@ -62,6 +62,16 @@ export async function run(argv: readonly [string, ...string[]], options: ExecOpt
   throw new LabError(`${argv[0]} ended with ${finished.code}:\n${tail}`, hint);
 }
 
+/**
+ * The command line that runs a tool of which nothing may outlive this process, however it ends: mounts and processes are in
+ * namespaces of their own, gone with the tool, which the kernel kills after its parent (unshare(1), setpriv(1)).
+ */
+export const enclosed = (argv: readonly string[]): readonly [string, ...string[]] => [
+  ...(['setpriv', '--pdeathsig', 'KILL'] as const),
+  ...['unshare', '--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', '--mount-proc'],
+  ...argv,
+];
+
 /** Is there a program of this name? */
 export async function hasProgram(name: string): Promise<boolean> {
   const found = await attempt(['/bin/sh', '-c', 'command -v "$0"', name]);

@@ -1,5 +1,7 @@
 /** The lab's own engines: they start, come back after a crash, and leave nothing behind. */
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +9,7 @@ import Docker from 'dockerode';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isInside } from '../../src/lab/address.js';
 import { engineStatus, ensureEngine, stopEngine } from '../../src/lab/engine.js';
-import { run } from '../../src/lab/exec.js';
+import { enclosed, run } from '../../src/lab/exec.js';
 import { endpointOf } from '../../src/lab/http.js';
 import { missingImages } from '../../src/lab/images.js';
 import { homeOf, layoutOf } from '../../src/lab/layout.js';
@@ -108,6 +110,25 @@ describe.each(engines().filter(({ name }) => name === 'e28'))('a second home', (
     expect((await new Docker({ socketPath: engine.socket }).getImage('kept:1').inspect()).Id).toMatch(
       /^sha256:/,
     );
+  });
+});
+
+describe.each(engines().filter(({ name }) => name === 'e28'))('a tool that is enclosed', () => {
+  it('ends with whoever started it, however that ended, and so do its children and its mounts', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'habitus-enclosed-'));
+    const tool = `mount -t tmpfs none ${folder} && (sleep 1000 & echo mounted; wait)`;
+    const start = `const [tool, ...rest] = ${JSON.stringify(enclosed(['/bin/sh', '-c', tool]))};
+      require('node:child_process').spawn(tool, rest, { stdio: 'inherit' });`;
+    const starter = spawn(process.execPath, ['-e', start], { stdio: ['ignore', 'pipe', 'inherit'] });
+    // All of them write there, so that it closes with the last one.
+    const closed = once(starter.stdout, 'close');
+    await once(starter.stdout, 'data');
+    expect(await mountsWith(folder)).not.toEqual([]);
+    starter.kill('SIGKILL');
+    await closed;
+    expect(await processesWith(folder)).toEqual([]);
+    expect(await mountsWith(folder)).toEqual([]);
+    await rm(folder, { recursive: true });
   });
 });
 
