@@ -10,12 +10,11 @@ import type {
   SessionsOptions,
   SessionSummary,
 } from './core/session-api.js';
+import { QUESTIONS_AT_ONCE } from './core/calls-at-once.js';
 import { userFolder } from './core/user-folder.js';
 import { connect } from './engine/connect.js';
 
 const DAY_MS = 86_400_000;
-/** Each takes a connection to the engine. */
-const QUESTIONS_AT_ONCE = 8;
 
 /** @throws {EngineError} no engine answers, or it failed */
 export function listSessions(options: SessionsOptions): Promise<readonly SessionSummary[]> {

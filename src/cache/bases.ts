@@ -1,6 +1,7 @@
 /** The images from elsewhere that a step is built from: which ones they are by now, and what they do to the build. */
 import pLimit from 'p-limit';
 import { baseImages } from '../core/base-images.js';
+import { QUESTIONS_AT_ONCE } from '../core/calls-at-once.js';
 import type { PlannedStep } from '../core/plan.js';
 import type { Engine, ImageDescription } from '../core/ports.js';
 import { unpredictable } from './unpredictable.js';
@@ -11,15 +12,12 @@ export type Bases =
   /** Reference → image ID; `readContext`: ONBUILD triggers may do so. */
   | { readonly bases: Readonly<Record<string, string>>; readonly readContext: boolean };
 
-/** Each takes a connection to the engine. */
-const LOOKS_AT_ONCE = 8;
-
 /** Looks at each image once, however many steps are built from it. @returns by reference; rejects as `Engine.describeImage` */
 export function lookOnce(
   engine: Engine,
   signal: AbortSignal,
 ): (reference: string) => Promise<ImageDescription | undefined> {
-  const atOnce = pLimit(LOOKS_AT_ONCE);
+  const atOnce = pLimit(QUESTIONS_AT_ONCE);
   const images = new Map<string, Promise<ImageDescription | undefined>>();
   return (reference) => {
     const image = images.get(reference) ?? atOnce(() => engine.describeImage(reference, signal));

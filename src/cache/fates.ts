@@ -1,5 +1,6 @@
 /** What becomes of each step, once it is known which have changed: an unchanged one is built all the same where its image is gone. */
 import pLimit from 'p-limit';
+import { QUESTIONS_AT_ONCE } from '../core/calls-at-once.js';
 import type { Fate, Hold } from '../core/memory.js';
 import type { Plan, PlannedStep } from '../core/plan.js';
 import type { Engine } from '../core/ports.js';
@@ -18,9 +19,6 @@ export interface Known {
   /** Whether the command of an unchanged step need not run again. */
   readonly leavesOutCommand: (step: PlannedStep) => boolean;
 }
-
-/** Each takes a connection to the engine. */
-const HOLDS_AT_ONCE = 8;
 
 /** Where nothing is to be done, since all names are where they belong: asked as one, which is as good as holding each. */
 export async function namedAlready(
@@ -77,7 +75,7 @@ export async function decideFates(
 
 /** By label: whether the image is there. Those that are needed in any case are held at the same time, for each takes a call. */
 async function holdNeeded(known: Known, hold: Hold): Promise<ReadonlyMap<string, boolean>> {
-  const atOnce = pLimit(HOLDS_AT_ONCE);
+  const atOnce = pLimit(QUESTIONS_AT_ONCE);
   const holds = known.plan.steps.map((step) =>
     atOnce(async (): Promise<readonly (readonly [string, boolean])[]> => {
       const imageId = known.results.get(step.label);

@@ -1,5 +1,6 @@
 /** Gives names to images, all or none, and removes images that nobody can name any more. */
 import pLimit from 'p-limit';
+import { CHANGES_AT_ONCE } from './calls-at-once.js';
 import { EngineError } from './errors.js';
 import type { Engine } from './ports.js';
 
@@ -31,7 +32,7 @@ export async function nameChanges(
 
 /** @throws EngineError when a name could not be given; the names given before it have been taken back then */
 export async function nameAll(engine: Engine, wanted: readonly NameChange[]): Promise<void> {
-  const atOnce = pLimit(CALLS_AT_ONCE);
+  const atOnce = pLimit(CHANGES_AT_ONCE);
   const tried: NameChange[] = [];
   let hasFailed = false;
   const names = wanted.map((change) =>
@@ -61,9 +62,6 @@ export async function nameAll(engine: Engine, wanted: readonly NameChange[]): Pr
   }
 }
 
-/** Each takes a connection to the engine. */
-const CALLS_AT_ONCE = 4;
-
 /** Tries every name, whatever fails. @returns the names that keep their new image */
 async function takeBack(engine: Engine, done: readonly NameChange[]): Promise<readonly string[]> {
   const stuck: string[] = [];
@@ -80,7 +78,7 @@ export async function removeReplaced(
   changes: readonly NameChange[],
   removal: { readonly noPrune?: boolean } = {},
 ): Promise<readonly string[]> {
-  const atOnce = pLimit(CALLS_AT_ONCE);
+  const atOnce = pLimit(CHANGES_AT_ONCE);
   const replaced = new Map(
     changes.flatMap(({ name, previous }) => (previous === undefined ? [] : [[previous, name]])),
   );

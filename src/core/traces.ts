@@ -1,12 +1,10 @@
 /** What a session has on an engine, found by its marks, and its removal. */
 import pLimit from 'p-limit';
+import { CHANGES_AT_ONCE } from './calls-at-once.js';
 import { SESSION_LABEL, sessionPrefix } from './marks.js';
 import type { Unmarked } from './journal.js';
 import { removeIfNameless } from './naming.js';
 import type { Engine } from './ports.js';
-
-/** Each takes a connection to the engine. */
-const REMOVED_AT_ONCE = 4;
 
 export interface ImageRemoval {
   readonly force: boolean;
@@ -55,7 +53,7 @@ export async function removeTraces(
   await attempt(`image names under ${prefix} may be left`, async () => {
     const { noPrune } = removal;
     const tagged = await engine.listImageNames(prefix);
-    const atOnce = pLimit(REMOVED_AT_ONCE);
+    const atOnce = pLimit(CHANGES_AT_ONCE);
     await Promise.all(
       tagged.map(({ name }) =>
         atOnce(async () => {

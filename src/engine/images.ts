@@ -1,5 +1,6 @@
 /** Images: described, named, listed and removed. */
 import pLimit from 'p-limit';
+import { QUESTIONS_AT_ONCE } from '../core/calls-at-once.js';
 import { EngineError } from '../core/errors.js';
 import type { ImageDescription } from '../core/ports.js';
 import { listOf, textOf } from './shape.js';
@@ -213,8 +214,6 @@ export async function findNames(
 
 /** In a query, of which engines take some hundred KB. */
 const NAMES_AT_ONCE = 200;
-/** Each takes a connection to the engine. */
-const QUESTIONS_AT_ONCE = 8;
 
 /**
  * The containerd store answers 404 when an image is removed while it lists them (seen on 28.5): nothing else makes a list be
