@@ -1,7 +1,14 @@
 /** The stages of a Dockerfile that files of the image were copied from: what it is not built on, but may have a copy of. */
 import { imageFlags, textOfFlag } from './references.js';
 import { isJson, operandText, parseDockerfile, type Instruction } from './instructions.js';
-import { baseOf, findStage, readStages, stageVariables, type ReferenceOptions } from './stages.js';
+import {
+  baseOf,
+  findStage,
+  readStages,
+  stageBefore,
+  stageVariables,
+  type ReferenceOptions,
+} from './stages.js';
 
 export interface FeedingStage {
   /** As BuildKit tells it: that of FROM, else `stage-` and its index. */
@@ -30,33 +37,37 @@ export function feedingStages(
   const dockerfile = parseDockerfile(content);
   const stages = readStages(dockerfile);
   const variables = stageVariables(dockerfile, stages, options);
-  /** The stage of this name before another one, as Docker looks it up. */
-  const named = (name: string, before: number): number =>
-    stages.slice(0, before).findLastIndex((stage) => stage.name === name.toLowerCase());
   /** A stage and all that it is built on. */
   const chain = (index: number): readonly number[] => {
-    const stage = stages[index];
-    if (stage === undefined) return [];
-    return [index, ...chain(named(baseOf(dockerfile, stage, variables).image, index))];
+    const below: number[] = [];
+    for (let at = index; ;) {
+      const stage = stages[at];
+      if (stage === undefined) return below;
+      below.push(at);
+      at = stageBefore(stages, baseOf(dockerfile, stage, variables).image, at);
+    }
   };
   const sources = (instruction: Instruction, index: number): readonly number[] =>
     imageFlags(instruction).flatMap((flag) => {
       const word = textOfFlag(flag);
-      const source = flag.kind === 'copy' && /^\d+$/.test(word) ? Number(word) : named(word, index);
-      return source >= 0 && source < index ? [source] : [];
+      const isNumber = flag.kind === 'copy' && /^\d+$/.test(word);
+      const source = isNumber ? Number(word) : stageBefore(stages, word, index);
+      return source >= 0 && source < index ? chain(source) : [];
     });
   const built = new Set(chain(findStage(stages, options.target)));
   const found = new Set<number>();
-  const visit = (index: number, wanted: (instruction: Instruction) => boolean): void => {
-    for (const instruction of (stages[index]?.instructions ?? []).filter(wanted)) {
-      for (const source of sources(instruction, index).flatMap(chain)) {
+  const pending = [...built];
+  // What is added while it is walked is visited, too.
+  for (const index of pending) {
+    for (const instruction of stages[index]?.instructions ?? []) {
+      if (built.has(index) && !isWanted(stageInstruction(instruction))) continue;
+      for (const source of sources(instruction, index)) {
         if (built.has(source) || found.has(source)) continue;
         found.add(source);
-        visit(source, () => true);
+        pending.push(source);
       }
     }
-  };
-  for (const index of built) visit(index, (instruction) => isWanted(stageInstruction(instruction)));
+  }
   return [...found]
     .sort((a, b) => a - b)
     .map((index) => ({

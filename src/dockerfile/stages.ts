@@ -71,6 +71,14 @@ export function findStage(stages: readonly Stage[], target: string | undefined):
   return index === -1 ? stages.length - 1 : index;
 }
 
+/** Index of the stage that a name means in the stage at `index`: the last one of it before; -1 where there is none. */
+export function stageBefore(stages: readonly Stage[], name: string, index: number): number {
+  const wanted = name.toLowerCase();
+  let found = index - 1;
+  while (found >= 0 && stages[found]?.name !== wanted) found--;
+  return found;
+}
+
 /** What FROM sees of ARGs. */
 export function stageVariables(
   dockerfile: Dockerfile,
@@ -120,10 +128,8 @@ export function findBase(content: Buffer, options: ReferenceOptions): Base | und
     if (stage === undefined) throw new RangeError(`no stage ${index}`);
     const base = baseOf(dockerfile, stage, variables);
     if (base.image === 'scratch') return undefined;
-    const wanted = base.image.toLowerCase();
-    do index--;
-    while (index >= 0 && stages[index]?.name !== wanted);
-    if (index < 0) return base;
+    index = stageBefore(stages, base.image, index);
+    if (index === -1) return base;
   }
 }
 
