@@ -1,24 +1,17 @@
 /** What is not built again: steps of the same inputs, as long as their images are there; and what is said of the others. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { BuildOptions } from '../../src/index.js';
 import { built, type Built } from '../support/build-library.js';
+import { FaultProxy } from '../support/fault-proxy.js';
+import { ownCache } from '../support/own-cache.js';
 import { project, subjects, type Project } from '../support/build-project.js';
 import { NOTHING } from '../support/images.js';
 import { EngineApi } from '../support/squash-api.js';
 import { squashYml } from '../support/squash-project.js';
 
-let cache: string;
-beforeAll(async () => {
-  cache = await mkdtemp(join(tmpdir(), 'habitus-cache-'));
-  vi.stubEnv('XDG_CACHE_HOME', cache);
-});
-afterAll(async () => {
-  vi.unstubAllEnvs();
-  await rm(cache, { recursive: true, force: true });
-});
+ownCache();
 
 /** Label → status, and what was said of it. */
 function told({ result, events }: Built): readonly string[] {
@@ -53,6 +46,43 @@ describe.each(subjects())('on $name', (subject) => {
       edit: (file, text) => writeFile(join(given.directory, file), text),
     };
   };
+
+  test('where nothing is to be done the engine is asked the same few questions, however many steps there are', async () => {
+    const labels = Array.from({ length: 12 }, (_, index) => `s${index}`);
+    const given = await project(subject.engine, {
+      'build.yml': squashYml(Object.fromEntries(labels.map((label) => [label, [`dockerfile: ${label}.df`]]))),
+      ...Object.fromEntries(
+        labels.map((label) => [`${label}.df`, `FROM busybox:latest\nLABELLED\nRUN echo ${label} > /which\n`]),
+      ),
+    });
+    await built(subject, given, { fingerprint: true });
+    const proxy = await FaultProxy.start(subject.engine);
+    const { result } = await built({ ...subject, engine: proxy.engine }, given, { fingerprint: true });
+    expect(result.steps.map(({ status, names }) => [status, names])).toEqual(
+      labels.map((label) => ['unchanged', [given.name(label)]]),
+    );
+    expect(proxy.calls.map(({ method, shape }) => `${method} ${shape}`).sort()).toEqual([
+      'GET /_ping',
+      'GET /containers/json',
+      'GET /images/json',
+      'GET /images/json',
+      'GET /images/{id}/json',
+      'GET /info',
+      // 20.10 does not say by itself whether it has BuildKit.
+      ...(subject.engine.name === 'e20' ? ['POST /session'] : []),
+    ]);
+  });
+
+  test('a name that was taken meanwhile is given back by a build of which nothing has changed', async () => {
+    const { given, run } = await scene();
+    await run();
+    const images = await given.images.names(`habitus.invalid/${given.id}`);
+    const api = new EngineApi(subject.engine.host);
+    await api.bytes('POST', `/images/busybox:latest/tag?repo=${given.name('other')}`);
+    expect(told(await run())).toContain('other unchanged: unchanged');
+    expect(await given.images.names(`habitus.invalid/${given.id}`)).toEqual(images);
+    expect(await given.images.traces(given.id)).toEqual(NOTHING);
+  });
 
   test('an unchanged build builds nothing, keeps the names, and runs the commands', async () => {
     const { given, run } = await scene();

@@ -1,25 +1,21 @@
 /** `--pull`: base images come anew from a registry, once a build, and what is built on them follows. */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { StepError, type BuildOptions } from '../../src/index.js';
 import { built, type Built } from '../support/build-library.js';
 import { buildYml, project, subjects, type Project } from '../support/build-project.js';
 import { NOTHING } from '../support/images.js';
+import { ownCache } from '../support/own-cache.js';
 import { Registry } from '../support/registry.js';
 
-let cache: string;
+ownCache();
 let registry: Registry;
 beforeAll(async () => {
   registry = await Registry.open();
-  cache = await mkdtemp(join(tmpdir(), 'habitus-cache-'));
-  vi.stubEnv('XDG_CACHE_HOME', cache);
 });
 afterAll(async () => {
-  vi.unstubAllEnvs();
-  await rm(cache, { recursive: true, force: true });
   await registry[Symbol.asyncDispose]();
 });
 

@@ -1,24 +1,16 @@
 /** Secrets of a build: how RUN gets them, who else does not, what rebuilds a step, and what the proof finds. */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { BuildOptions } from '../../src/index.js';
 import { buildProject, built, failureOf, type Built } from '../support/build-library.js';
+import { ownCache } from '../support/own-cache.js';
 import { project, subjects, type Files, type Subject } from '../support/build-project.js';
 import { NOTHING } from '../support/images.js';
 import { squashYml } from '../support/squash-project.js';
 
-let cache: string;
-beforeAll(async () => {
-  cache = await mkdtemp(join(tmpdir(), 'habitus-cache-'));
-  vi.stubEnv('XDG_CACHE_HOME', cache);
-});
-afterAll(async () => {
-  vi.unstubAllEnvs();
-  await rm(cache, { recursive: true, force: true });
-});
+const cache = ownCache();
 
 /** A secret in a variable of its own. */
 function secret(): { readonly variable: string; readonly value: string; change(): string } {
@@ -126,7 +118,7 @@ describe.each(subjects())('on $name', (subject) => {
 
   test('a secret that stays fails the build: no name, no image, and the place is told without the value', async () => {
     const own = secret();
-    const file = join(cache, `${randomBytes(4).toString('hex')}.json`);
+    const file = join(cache(), `${randomBytes(4).toString('hex')}.json`);
     const fetch = buildkit
       ? ['FROM busybox:latest', 'LABELLED', 'RUN --mount=type=secret,id=tok base64 /run/secrets/tok > /srv']
       : [

@@ -10,8 +10,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { buildProject, type Built } from '../support/build-library.js';
+import { ownCache } from '../support/own-cache.js';
 import { subjects, type Subject } from '../support/build-project.js';
 import { apply, editFile, roundsOf, type Round } from '../support/fingerprint-edits.js';
 import { FingerprintProject, LABELS, type Label } from '../support/fingerprint-project.js';
@@ -33,15 +34,7 @@ function chosen(): readonly Subject[] {
   });
 }
 
-let cache: string;
-beforeAll(async () => {
-  cache = await mkdtemp(join(tmpdir(), 'habitus-cache-'));
-  vi.stubEnv('XDG_CACHE_HOME', cache);
-});
-afterAll(async () => {
-  vi.unstubAllEnvs();
-  await rm(cache, { recursive: true, force: true });
-});
+ownCache();
 
 /** All that may be built when these steps' own inputs have changed. */
 function withAffected(changed: ReadonlySet<Label>, keepsMaker: boolean): ReadonlySet<Label> {
