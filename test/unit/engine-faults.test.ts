@@ -83,9 +83,11 @@ describe('a connection that breaks', () => {
   test('in the middle of an answer is one too', async () => {
     let left = 1;
     const { transport } = await engine((request, answer) => {
-      answer.writeHead(200, { 'Content-Length': 7 }).write('{"a"');
-      if (left-- > 0) setTimeout(() => answer.socket?.destroy(), 10);
-      else answer.end(':1}');
+      const isBroken = left-- > 0;
+      answer.writeHead(200, { 'Content-Length': 7 }).write('{"a"', () => {
+        if (isBroken) answer.socket?.destroy();
+        else answer.end(':1}');
+      });
     });
     expect(await transport.json(LOOK)).toEqual({ a: 1 });
   });
