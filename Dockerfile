@@ -20,6 +20,6 @@ COPY --from=build /habitus/package.json /habitus/
 COPY --from=build /habitus/node_modules /habitus/node_modules
 COPY --from=build /habitus/dist/program /habitus/dist/program
 COPY LICENSE /habitus/
-COPY bin/habitus.js /habitus/bin/
+COPY bin/habitus.cjs /habitus/bin/
 WORKDIR /project
-ENTRYPOINT ["node", "/habitus/bin/habitus.js"]
+ENTRYPOINT ["node", "/habitus/bin/habitus.cjs"]

@@ -8,17 +8,28 @@ import { build } from 'rolldown';
 
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 
-const dockerode = createRequire(import.meta.url).resolve('dockerode');
+const require = createRequire(import.meta.url);
+const { version } = require('../package.json');
+const dockerode = require.resolve('dockerode');
 const modem = createRequire(dockerode).resolve('docker-modem');
 
-/** What the bundle holds in the place of a module. */
+/** What the bundle holds in the place of a module, or of one that another asks for. */
 const INSTEAD = [
   {
     of: /[/\\]dist[/\\]engine[/\\]modem\.js$/,
     code: `import Modem from ${JSON.stringify(modem)};\nexport const loadModem = () => Modem;\n`,
   },
+  {
+    of: /[/\\]dist[/\\]version\.js$/,
+    code: `export const packageVersion = () => ${JSON.stringify(version)};\n`,
+  },
   // ssh:// is spoken by src/engine/ssh.ts; what docker-modem has for it takes longer to load than all the rest.
   { of: /[/\\]docker-modem[/\\]lib[/\\]ssh\.js$/, code: 'module.exports = undefined;\n' },
+  // What Node has of it is as old as that package wants it.
+  {
+    of: /[/\\]node_modules[/\\]readable-stream[/\\]readable\.js$/,
+    code: "module.exports = require('node:stream');\n",
+  },
 ];
 
 await build({
@@ -36,7 +47,9 @@ await build({
   ],
   output: {
     dir: path('../dist/program'),
-    format: 'esm',
+    format: 'cjs',
+    entryFileNames: '[name].cjs',
+    chunkFileNames: '[name]-[hash].cjs',
     cleanDir: true,
     sourcemap: true,
     // Without comments and indentation there is a third less to read; names stay for who reads a stack.

@@ -51,13 +51,16 @@ function agentFor(address: EngineAddress, connectMs: number): HttpAgent {
   }
 }
 
+const NO_TLS: object = { servername: '' };
+
 type Watch = (socket: Duplex | null | undefined) => Duplex | null | undefined;
 
 class PlainAgent extends HttpAgent {
   readonly #watch: Watch;
 
   constructor(watch: Watch) {
-    super({ keepAlive: false });
+    // Else Node looks for a name that TLS may need, by an expression that takes milliseconds to compile.
+    super({ keepAlive: false, ...NO_TLS });
     this.#watch = watch;
   }
 

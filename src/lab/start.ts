@@ -24,7 +24,7 @@ async function main(args: readonly string[]): Promise<number> {
   const { host, endpoint } = await chooseEngine();
   await using bucket = await openBucket(endpoint);
   const env = { DOCKER_HOST: host, BUCKET_URL: bucket.url };
-  const argv = ['bin/habitus.js', '-d', 'examples/iron-mountain', ...args];
+  const argv = ['bin/habitus.cjs', '-d', 'examples/iron-mountain', ...args];
   say.line('building the example with this command:');
   say.line(`  ${commandLine(env, ['node', ...argv])}`);
   const code = await runProgram(argv, env);

@@ -33,7 +33,7 @@ async function load(engine: TestEngine, folder: string, args: readonly string[])
     stderr,
     parts: urls
       .filter((url) => url.includes('/dist/program/'))
-      .map((url) => basename(url).replace(/(?:-[\w-]{8})?\.js$/, '')),
+      .map((url) => basename(url).replace(/(?:-[\w-]{8})?\.cjs$/, '')),
     packages: urls.filter((url) => url.includes('/node_modules/')),
   };
 }

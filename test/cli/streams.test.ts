@@ -12,7 +12,7 @@ import { anEngine } from '../support/engines.js';
 import { NOTHING } from '../support/images.js';
 
 const engine = anEngine();
-const PROGRAM = fileURLToPath(new URL('../../bin/habitus.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../bin/habitus.cjs', import.meta.url));
 
 /** A project whose only RUN waits at the gate `run`, then says a lot. */
 async function gated(): Promise<{ readonly given: Project; readonly gates: Gates }> {

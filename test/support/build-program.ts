@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { atEnd } from './build-cleanup.js';
 import type { TestEngine } from './engines.js';
 
-const PROGRAM = fileURLToPath(new URL('../../bin/habitus.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../../bin/habitus.cjs', import.meta.url));
 const WATCH_MEMORY = new URL('build-memory.js', import.meta.url).href;
 
 export interface Ended {

@@ -34,7 +34,7 @@ export async function docsFolder(page: Page, engine: TestEngine): Promise<DocsFo
     [work, home, bin, join(work, 'node_modules')].map((path) => mkdir(path, { recursive: true })),
   );
   await cp(join(ROOT, 'examples'), join(work, 'examples'), { recursive: true });
-  await symlink(join(ROOT, 'bin/habitus.js'), join(bin, 'habitus'));
+  await symlink(join(ROOT, 'bin/habitus.cjs'), join(bin, 'habitus'));
   // As after `npm install`.
   await symlink(ROOT, join(work, 'node_modules/habitus'));
   for (const { info, text } of page.blocks) {

@@ -6,7 +6,10 @@ import { attempt, run } from '../../../dist/lab/exec.js';
 import { dockerOf, linkPlugins } from './peers.js';
 import { buildahScript, imageOf } from './project.js';
 
-export const HABITUS = [process.execPath, fileURLToPath(new URL('../../../bin/habitus.js', import.meta.url))];
+export const HABITUS = [
+  process.execPath,
+  fileURLToPath(new URL('../../../bin/habitus.cjs', import.meta.url)),
+];
 
 /** The environment of all of them: nothing of the caller's settings, memories or credentials. */
 export function environment(folder, host) {
