@@ -102,7 +102,7 @@ async function buildPlan(
       warn,
       signal,
     });
-    const memory =
+    using memory =
       (options.fingerprint ?? true)
         ? await openMemory(plan, options, folder, secrets, {
             engine,
@@ -110,6 +110,7 @@ async function buildPlan(
             network,
             warn,
             holdsAll: served.prove !== undefined,
+            explains: options.explain ?? false,
           })
         : undefined;
     const settings = {
@@ -140,7 +141,7 @@ async function openMemory(
   { limits = {}, keepArtifacts = false }: BuildOptions,
   folder: UserFolder,
   { of }: ReadSecrets,
-  facts: Pick<MemoryFacts, 'engine' | 'builder' | 'network' | 'warn' | 'holdsAll'>,
+  facts: Pick<MemoryFacts, 'engine' | 'builder' | 'network' | 'warn' | 'holdsAll' | 'explains'>,
 ): Promise<SessionMemory | undefined> {
   const key = await openDigestKey(folder);
   if (key.kind === 'process') return undefined;

@@ -14,6 +14,7 @@ import { shown } from '../tar/paths.js';
 import { hashLarge, hashSmall, SMALL } from './hash-file.js';
 import { FileStates } from './file-states.js';
 import { look, scan, type Scanned } from '../tar/scan.js';
+import { toEntry, type WalkedEntry } from '../tar/walk.js';
 import type { FileStat, StatCache } from './stat-cache.js';
 
 export interface ContextFolder {
@@ -33,37 +34,48 @@ export interface ContextDigest {
   readonly files: () => FileStates;
 }
 
+export interface ContextListing {
+  readonly digest: ContextDigest;
+  /** What `walk` gives of it; absent where it was not asked for, or is too much to be kept. */
+  readonly entries?: readonly WalkedEntry[];
+}
+
 /** How long others wait at most, in milliseconds. */
 const SLICE = 10;
 const LARGE_AT_ONCE = 4;
 /** How often a file is read again that changes while it is read. */
 const ATTEMPTS = 3;
 const PERMISSIONS = 0o7777;
+/** Some 10 MB. */
+const MOST_ENTRIES = 50_000;
 /** Each call of a hash costs more than a short text. */
 const TEXT_AT_ONCE = 1 << 16;
 
 /**
- * Contents are read only where `known` does not have their digests. Memory grows with the number of paths.
+ * List a context. Contents are read only where `known` does not have their digests. Memory grows with the number of paths.
  * @throws ContextError naming what cannot be read or does not keep still: then build without a fingerprint, for the builder may not
  * need it; the signal's reason on abort
  */
-export async function digestContext(
+export async function listContext(
   context: ContextFolder,
   known: StatCache,
-  signal: AbortSignal,
-): Promise<ContextDigest> {
+  { keepsEntries, signal }: { readonly keepsEntries: boolean; readonly signal: AbortSignal },
+): Promise<ContextListing> {
   signal.throwIfAborted();
   const listing = new Listing(context.directory, known, signal);
+  let entries: WalkedEntry[] | undefined = keepsEntries ? [] : undefined;
   let until = performance.now() + SLICE;
   for (const found of scan(context.directory, context.ignore)) {
     listing.add(found);
+    if (entries !== undefined && entries.push(toEntry(found)) > MOST_ENTRIES) entries = undefined;
     if (performance.now() < until) continue;
     await turn();
     signal.throwIfAborted();
     until = performance.now() + SLICE;
   }
   await listing.readLarge();
-  return listing.summary(parentStates(context));
+  const digest = listing.summary(parentStates(context));
+  return { digest, ...(entries !== undefined && { entries }) };
 }
 
 /** What is known of the entries, in columns: of the many objects of stat, none is kept. */

@@ -1,7 +1,8 @@
 /** The contexts of one session: each is listed once however many steps build from it, and contents are remembered. */
 import { createHash } from 'node:crypto';
 import { compileIgnore } from '../tar/ignore.js';
-import { digestContext, type ContextDigest } from './context-digest.js';
+import type { WalkedEntry } from '../tar/walk.js';
+import { listContext, type ContextDigest, type ContextListing } from './context-digest.js';
 import { FileStates } from './file-states.js';
 import { StatCache } from './stat-cache.js';
 import type { CacheStore } from './store.js';
@@ -16,31 +17,70 @@ export interface PlannedContext {
   readonly parents?: readonly string[];
 }
 
+interface Listed {
+  readonly entries: readonly WalkedEntry[];
+  /** By the clock of `performance`. */
+  readonly at: number;
+}
+
+/** How long a list is good for a build: who changes a file then could have done so while it was listed. In milliseconds. */
+const FRESH = 1_000;
+
 export class Contexts {
   readonly #store: CacheStore;
   /** By folder. */
   readonly #known = new Map<string, Promise<StatCache>>();
   /** By everything that makes a PlannedContext. */
   readonly #digests = new Map<string, Promise<ContextDigest>>();
+  /** What was found, as long as it may be what there is. */
+  readonly #listed = new Map<string, Listed>();
+  /** Whether a context has kept still, looked at when all of it had been read. */
+  readonly #looks = new Map<string, Promise<boolean>>();
+  /** By folder: how much had been learned when it was saved. */
+  readonly #saved = new Map<string, number>();
 
   constructor(store: CacheStore) {
     this.#store = store;
   }
 
   /**
-   * As `digestContext`, once for each context: later calls get the first one's answer.
+   * That of `listContext`, once for each context: later calls get the first one's answer.
    * @param signal the session's, not a step's
    */
   digest(context: PlannedContext, signal: AbortSignal): Promise<ContextDigest> {
     const key = keyOf(context);
-    const digest = this.#digests.get(key) ?? this.#digest(context, signal);
+    const digest = this.#digests.get(key) ?? this.#first(key, context, signal);
     this.#digests.set(key, digest);
     return digest;
   }
 
+  /** What `walk` gives of a context, where it has just been listed. */
+  listed(context: PlannedContext): readonly WalkedEntry[] | undefined {
+    const key = keyOf(context);
+    const listed = this.#listed.get(key);
+    if (listed !== undefined && performance.now() < listed.at + FRESH) return listed.entries;
+    this.#listed.delete(key);
+    return undefined;
+  }
+
+  /** Nobody will ask for any lists but these. */
+  keepListed(keys: { has(key: string): boolean }): void {
+    for (const key of this.#listed.keys()) if (!keys.has(key)) this.#listed.delete(key);
+  }
+
   /**
-   * Which contexts nobody has touched since their `digest`: only what was built from these may be recorded under it. Call it
-   * when the last of the steps has been built.
+   * Look once more whether anybody has touched it since its `digest`: for now, everything that was to be read of it has been.
+   * Keeps what is known of one that kept still.
+   */
+  lookAgain(context: PlannedContext, signal: AbortSignal): void {
+    const key = keyOf(context);
+    this.#listed.delete(key);
+    this.#looks.set(key, this.#isUntouched(key, context, signal));
+  }
+
+  /**
+   * Which contexts nobody has touched between their `digest` and the last reading: only what was built from these may be
+   * recorded under it. Those that were not looked at again are looked at now: call it when the last of the steps has been built.
    * @param contexts those that something was built from
    * @returns those of them that kept still; one that cannot be read did not
    */
@@ -48,34 +88,52 @@ export class Contexts {
     contexts: readonly PlannedContext[],
     signal: AbortSignal,
   ): Promise<readonly PlannedContext[]> {
-    const still = new Map<string, boolean>();
+    const still: PlannedContext[] = [];
     for (const context of contexts) {
-      const key = keyOf(context);
-      if (still.has(key)) continue;
-      const before = await orNone(this.#digests.get(key));
-      const after = before && (await orNone(this.#digest(context, signal)));
+      if (!this.#looks.has(keyOf(context))) this.lookAgain(context, signal);
+      if (await this.#looks.get(keyOf(context))) still.push(context);
       signal.throwIfAborted();
-      still.set(key, before !== undefined && before.stamp === after?.stamp);
     }
-    return contexts.filter((context) => still.get(keyOf(context)));
+    return still;
   }
 
   /** Keep what is known of contents for the next session; after `untouched`, which learns more. */
   async save(): Promise<void> {
-    for (const [directory, known] of this.#known) {
-      const cache = await known;
-      if (cache.learned) await this.#store.write('contents', nameOf(directory), cache.encode());
-    }
+    for (const directory of this.#known.keys()) await this.#save(directory);
   }
 
-  async #digest(context: PlannedContext, signal: AbortSignal): Promise<ContextDigest> {
+  async #save(directory: string): Promise<void> {
+    const known = await this.#known.get(directory);
+    if (known === undefined || known.learned === (this.#saved.get(directory) ?? 0)) return;
+    this.#saved.set(directory, known.learned);
+    await this.#store.write('contents', nameOf(directory), known.encode());
+  }
+
+  /** Never rejects. */
+  async #isUntouched(key: string, context: PlannedContext, signal: AbortSignal): Promise<boolean> {
+    const before = await orNone(this.#digests.get(key));
+    const again = before && this.#list(context, { keepsEntries: false, signal });
+    const after = await orNone(again?.then(({ digest }) => digest));
+    if (before === undefined || before.stamp !== after?.stamp) return false;
+    await keepFiles(this.#store, before);
+    await this.#save(context.directory);
+    return true;
+  }
+
+  async #first(key: string, context: PlannedContext, signal: AbortSignal): Promise<ContextDigest> {
+    const { digest, entries } = await this.#list(context, { keepsEntries: true, signal });
+    if (entries !== undefined) this.#listed.set(key, { entries, at: performance.now() });
+    return digest;
+  }
+
+  async #list(context: PlannedContext, options: Parameters<typeof listContext>[2]): Promise<ContextListing> {
     const { directory, ignore, parents = [] } = context;
     const known = this.#known.get(directory) ?? this.#load(directory);
     this.#known.set(directory, known);
-    return digestContext(
+    return listContext(
       { directory, parents, ...(ignore !== undefined && { ignore: compileIgnore(ignore) }) },
       await known,
-      signal,
+      options,
     );
   }
 
@@ -85,7 +143,7 @@ export class Contexts {
 }
 
 /** Keep what a context held, for a later session to tell what has changed. */
-export async function keepFiles(store: CacheStore, { digest, files }: ContextDigest): Promise<void> {
+async function keepFiles(store: CacheStore, { digest, files }: ContextDigest): Promise<void> {
   if (!(await store.has('contexts', digest))) await store.write('contexts', digest, files().encode());
 }
 
@@ -99,7 +157,8 @@ async function orNone(digest: Promise<ContextDigest> | undefined): Promise<Conte
   return digest?.catch(() => undefined);
 }
 
-function keyOf({ directory, ignore, parents = [] }: PlannedContext): string {
+/** Equal for contexts that hold the same. */
+export function keyOf({ directory, ignore, parents = [] }: PlannedContext): string {
   return JSON.stringify([directory, ignore ?? null, parents]);
 }
 

@@ -80,9 +80,9 @@ export class StatCache {
     return new StatCache(paths, stats, encoded.subarray(digestsAt));
   }
 
-  /** Whether `encode` would give something new that is worth writing. */
-  get learned(): boolean {
-    return this.#added.size > 0;
+  /** Of how many files `encode` gives what `decode` was not given. */
+  get learned(): number {
+    return this.#added.size;
   }
 
   /** The digest of a file whose state has not changed since it was read. */

@@ -1,5 +1,6 @@
 /** Decides what need not be built again: a step whose inputs have a known fingerprint, and whose image is there if needed. */
 import { ContextError } from '../tar/errors.js';
+import type { WalkedEntry } from '../tar/walk.js';
 import { usesContext } from '../dockerfile/uses-context.js';
 import type { DoneStep, Fate, Hold, SessionMemory } from '../core/memory.js';
 import type { Plan, PlannedStep } from '../core/plan.js';
@@ -8,7 +9,7 @@ import type { Secret } from '../core/secrets.js';
 import { artifactParents } from './artifact-parents.js';
 import { lookAtBases, lookOnce } from './bases.js';
 import type { ContextDigest } from './context-digest.js';
-import { Contexts, keepFiles, keptFiles, type PlannedContext } from './contexts.js';
+import { Contexts, keptFiles, keyOf, type PlannedContext } from './contexts.js';
 import { explain } from './explain.js';
 import { decideFates, namedAlready } from './fates.js';
 import { commandDigest, fingerprintOf, type Fingerprint, type StepInputs } from './fingerprint.js';
@@ -28,6 +29,8 @@ export interface MemoryFacts {
   readonly keepArtifacts: boolean;
   /** Images must be held also where nothing else is done with them: for their proof. */
   readonly holdsAll: boolean;
+  /** Whether anybody reads why a step is built. */
+  readonly explains: boolean;
   /** Of this user: see `fingerprintOf`. */
   readonly key: Buffer;
   readonly store: CacheStore;
@@ -66,6 +69,9 @@ class Memory implements SessionMemory {
   readonly #producers: ReadonlyMap<string, readonly PlannedStep[]>;
   /** Image IDs by label, of this session or of an earlier one. */
   readonly #results = new Map<string, string>();
+  /** By context: the steps that are built from it and whose builders have not read it yet. */
+  readonly #readers = new Map<string, Set<string>>();
+  readonly #stop = new AbortController();
 
   constructor(facts: MemoryFacts, records: Records) {
     this.#facts = facts;
@@ -80,6 +86,35 @@ class Memory implements SessionMemory {
   }
 
   async decide(hold: Hold, signal: AbortSignal): Promise<ReadonlyMap<string, Fate>> {
+    const fates = await this.#decide(hold, signal);
+    for (const [label, { kind }] of fates) {
+      const context = kind === 'build' ? this.#contextOf(label) : undefined;
+      if (context === undefined) continue;
+      const key = keyOf(context.planned);
+      this.#readers.set(key, (this.#readers.get(key) ?? new Set()).add(label));
+    }
+    this.#contexts.keepListed(this.#readers);
+    return fates;
+  }
+
+  listed(label: string): readonly WalkedEntry[] | undefined {
+    const context = this.#contextOf(label)?.planned;
+    return context && this.#contexts.listed(context);
+  }
+
+  contextSent(label: string): void {
+    const context = this.#contextOf(label)?.planned;
+    const readers = context && this.#readers.get(keyOf(context));
+    readers?.delete(label);
+    // While the engine works with what it was sent; before that, somebody would have to look again.
+    if (context !== undefined && readers?.size === 0) this.#contexts.lookAgain(context, this.#stop.signal);
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop.abort();
+  }
+
+  async #decide(hold: Hold, signal: AbortSignal): Promise<ReadonlyMap<string, Fate>> {
     const { steps } = this.#facts.plan;
     const look = lookOnce(this.#facts.engine, signal);
     await Promise.all(
@@ -120,7 +155,6 @@ class Memory implements SessionMemory {
       const fingerprint = step === undefined ? undefined : this.#fingerprint(step);
       const context = this.#contextOf(label);
       if (fingerprint === undefined || (context !== undefined && !untouched.has(context.planned))) continue;
-      if (context !== undefined) await keepFiles(this.#facts.store, context.digest);
       this.#records.note(label, {
         fingerprint,
         imageId,
@@ -192,6 +226,7 @@ class Memory implements SessionMemory {
       this.#results.set(step.label, imageId);
       return undefined;
     }
+    if (!this.#facts.explains) return [];
     const last = this.#records.last(step.label);
     const files = last?.context === undefined ? undefined : await keptFiles(this.#facts.store, last.context);
     return explain(last && { parts: last.fingerprint.parts, ...(files !== undefined && { files }) }, {

@@ -29,8 +29,18 @@ export async function buildImage(
   report.phase('build');
   const { request, asWritten } = await requestFor(step, input, settings, signal);
   const onEvent = (event: BuilderEvent): void => {
-    if (event.type === 'made') settings.session.note(event.made);
-    else report.builder(event, asWritten);
+    switch (event.type) {
+      case 'made':
+        settings.session.note(event.made);
+        break;
+      case 'context-sent':
+        settings.memory?.contextSent(step.label);
+        break;
+      case 'instruction':
+      case 'output':
+      case 'warning':
+        report.builder(event, asWritten);
+    }
   };
   try {
     return await buildServed(step, request, settings, onEvent, signal);
@@ -89,9 +99,10 @@ interface Prepared {
 async function requestFor(
   step: PlannedStep,
   input: StepInput,
-  { session, builder, workDirectory, network, limits, removeContainers, secrets }: StepSettings,
+  settings: StepSettings,
   signal: AbortSignal,
 ): Promise<Prepared> {
+  const { session, builder, workDirectory, network, limits, removeContainers, secrets } = settings;
   const { ignore } = step.dockerfile;
   const copies = await copiesFromSteps(step, input, workDirectory, session, signal);
   const declared = new Map(secrets.of(step.label).map((secret) => [secret.name, secret]));
@@ -101,8 +112,10 @@ async function requestFor(
   );
   const takenFrom = input.producers.map(({ step: label }) => label);
   const { dockerfile, asWritten } = redirected(step.dockerfile, copies, takenFrom, mounts, session);
+  const listed = settings.memory?.listed(step.label);
   const context = createContext({
     directory: step.context,
+    ...(listed !== undefined && { listed }),
     workDirectory,
     artifacts: input.producers.flatMap(({ artifacts }) => artifacts),
     ...(ignore !== undefined && { ignore: compileIgnore(ignore) }),

@@ -1,8 +1,9 @@
 /** What the core asks of the memory of earlier sessions, which `src/cache` keeps: what need not be built again. */
+import type { WalkedEntry } from '../tar/walk.js';
 
 /** What becomes of a step. */
 export type Fate =
-  /** `why`: at least one sentence without final period. */
+  /** `why`: sentences without final period, where somebody asks for them. */
   | { readonly kind: 'build'; readonly why: readonly string[] }
   /** Unchanged, and its image is there: it gets its name, and its commands run but for a `command` that is left out. */
   | { readonly kind: 'reuse'; readonly imageId: string; readonly command: 'runs' | 'left out' }
@@ -25,7 +26,8 @@ export interface DoneStep {
   readonly durationMs: number;
 }
 
-export interface SessionMemory {
+/** To be disposed of, which stops what it may still be looking at. */
+export interface SessionMemory extends Disposable {
   /**
    * By step label, for every step. Asked before anything is built. Images that are to be reused are held at once, for another
    * session may be about to remove them; where nothing at all is to be done, it may as well do so after this one has ended.
@@ -34,6 +36,10 @@ export interface SessionMemory {
   decide(hold: Hold, signal: AbortSignal): Promise<ReadonlyMap<string, Fate>>;
   /** How long the last real build of a step took, in milliseconds. */
   durationOf(label: string): number | undefined;
+  /** What `walk` gives of a step's context, where it has just been listed. */
+  listed(label: string): readonly WalkedEntry[] | undefined;
+  /** A step's builder has read all that it asks for of the context, by now. */
+  contextSent(label: string): void;
   /** Every step has succeeded. Never rejects, except for the signal's reason. */
   remember(session: string, done: readonly DoneStep[], signal: AbortSignal): Promise<void>;
 }

@@ -28,6 +28,8 @@ export type BuilderEvent =
   | { readonly type: 'instruction'; readonly instruction: InstructionEvent }
   | { readonly type: 'output'; readonly stream: 'stdout' | 'stderr'; readonly line: string }
   | { readonly type: 'warning'; readonly message: string }
+  /** It has read all that it asks for of the context, by now; it may ask once more. */
+  | { readonly type: 'context-sent' }
   /** It made something that carries no mark: what a death would leave behind. */
   | { readonly type: 'made'; readonly made: Unmarked };
 

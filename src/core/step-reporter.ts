@@ -66,7 +66,10 @@ export class StepReporter {
   }
 
   /** @param asWritten turns a text about the built Dockerfile into one about the user's */
-  builder(event: Exclude<BuilderEvent, { type: 'made' }>, asWritten: (text: string) => string): void {
+  builder(
+    event: Exclude<BuilderEvent, { type: 'made' | 'context-sent' }>,
+    asWritten: (text: string) => string,
+  ): void {
     switch (event.type) {
       case 'instruction': {
         const instruction = { ...event.instruction, text: asWritten(event.instruction.text) };

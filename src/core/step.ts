@@ -4,7 +4,7 @@ import { spoolArtifact, type Artifact } from '../tar/artifact.js';
 import { deferArtifact } from '../tar/deferred-artifact.js';
 import { EngineError, StepError } from './errors.js';
 import { runHostCommand } from './host-command.js';
-import type { WorkingFate } from './memory.js';
+import type { SessionMemory, WorkingFate } from './memory.js';
 import type { Builder, Engine, EngineContainer, ImageDescription, Limits } from './ports.js';
 import type { ArtifactSpec, PlannedStep } from './plan.js';
 import type { BuildSecrets } from './secrets.js';
@@ -24,6 +24,7 @@ export interface StepSettings {
   /** Leave BuildKit's cache of what a squash removed. */
   readonly keepBuildCache: boolean;
   readonly secrets: BuildSecrets;
+  readonly memory?: Pick<SessionMemory, 'listed' | 'contextSent'>;
 }
 
 /** A step that has ended, with what it has handed off. */

@@ -56,8 +56,16 @@ export async function buildWithBuildKit(
     ['context', context],
     ['dockerfile', dockerfileFolder(request.dockerfile)],
   ]);
-  const files = fileSyncService(folders, (error) => {
-    unreadable ??= error;
+  const onSent = (): void => {
+    onEvent({ type: 'context-sent' });
+  };
+  const files = fileSyncService(folders, {
+    onSent: (name) => {
+      if (name === 'context') onSent();
+    },
+    onFailure: (error) => {
+      unreadable ??= error;
+    },
   });
   const atWork = new AtWork();
   const output = new BuildKitOutput((event) => {
@@ -73,7 +81,7 @@ export async function buildWithBuildKit(
     await postBuild(
       transport,
       { ...post, query },
-      { onMessage: (message) => output.message(message as BuildKitMessage), atWork },
+      { onMessage: (message) => output.message(message as BuildKitMessage), onSent, atWork },
       stop.cut,
     );
     signal.throwIfAborted();
@@ -124,8 +132,11 @@ async function oddEntry(folder: Folder, signal: AbortSignal): Promise<string | u
   return (odd.xattrs?.size ?? 0) > 0 ? `${shown} with its extended attributes` : `The name ${shown}`;
 }
 
+const ASCII = /^[\0-\x7f]*$/;
+
 function isText(name: string): boolean {
-  return isUtf8(Buffer.from(name, 'latin1'));
+  // Nearly every name; made bytes of, it takes three times as long.
+  return ASCII.test(name) || isUtf8(Buffer.from(name, 'latin1'));
 }
 
 function fileSyncPost(request: BuildRequest): BuildPost {

@@ -8,7 +8,7 @@ import { ClassicOutput, type ClassicMessage } from './classic-output.js';
 import { removeRunContainer } from './containers.js';
 import { inspectImage, removeImage } from './images.js';
 import { GentleStop } from './gentle-stop.js';
-import { buildQuery, postBuild } from './post-build.js';
+import { buildQuery, postBuild, type BuildListener } from './post-build.js';
 import type { Transport } from './transport.js';
 import { unlessAborted } from '../core/unless-aborted.js';
 
@@ -73,7 +73,10 @@ async function attempt(
     onEvent(event);
   }, request.removeContainers);
   try {
-    await send(connection, request, output, atWork, signal);
+    const onSent = (): void => {
+      onEvent({ type: 'context-sent' });
+    };
+    await send(connection, request, { output, atWork, onSent }, signal);
     if (!signal.aborted) return undefined;
     // It was too late to stop it.
     await removeImage(transport, request.tag, { noPrune: true });
@@ -89,8 +92,7 @@ async function attempt(
 async function send(
   { transport, auth }: BuildConnection,
   request: BuildRequest,
-  output: ClassicOutput,
-  atWork: AtWork,
+  { output, ...listener }: Pick<BuildListener, 'atWork' | 'onSent'> & { readonly output: ClassicOutput },
   signal: AbortSignal,
 ): Promise<void> {
   const registryConfig = await unlessAborted(auth.registryConfigHeader(), signal);
@@ -117,7 +119,7 @@ async function send(
     return failure;
   };
   try {
-    await postBuild(transport, { query, headers, body }, { onMessage, atWork }, stop.cut);
+    await postBuild(transport, { query, headers, body }, { ...listener, onMessage }, stop.cut);
     output.end();
   } finally {
     stop.dispose();

@@ -18,13 +18,17 @@ const SMALL = 1 << 16;
 /** How long others wait at most, in milliseconds. */
 const SLICE = 10;
 
-/**
- * @param folders by the names that builds ask for, `context` and `dockerfile`
- * @param onFailure gets what made a folder unreadable, before the build fails of it
- */
+export interface FileSyncListener {
+  /** Told when all that was asked for of a folder has been read; it may be asked for again. */
+  readonly onSent: (name: string) => void;
+  /** Gets what made a folder unreadable, before the build fails of it. */
+  readonly onFailure: (error: Error) => void;
+}
+
+/** @param folders by the names that builds ask for, `context` and `dockerfile` */
 export function fileSyncService(
   folders: ReadonlyMap<string, Folder>,
-  onFailure: (error: Error) => void,
+  { onSent, onFailure }: FileSyncListener,
 ): Handlers {
   return new Map([
     [
@@ -36,6 +40,7 @@ export function fileSyncService(
         const outbox = new Outbox((bytes) => call.sendFramed(bytes));
         try {
           await new Transfer(call, folder, outbox).run();
+          onSent(name);
         } catch (error) {
           if (call.signal.aborted) return;
           const failure = error instanceof Error ? error : new Error(String(error));

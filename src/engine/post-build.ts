@@ -21,6 +21,8 @@ export interface BuildPost {
 export interface BuildListener {
   /** Gets each JSON line of the answer; gives back the failure that a line tells. */
   readonly onMessage: (message: unknown) => StepError | undefined;
+  /** Told when the whole body has been read. */
+  readonly onSent: () => void;
   /** The instruction at work, for the error where the engine is lost. */
   readonly atWork: AtWork;
 }
@@ -43,7 +45,7 @@ export function buildQuery(request: BuildRequest): BuildQuery {
 export async function postBuild(
   transport: Transport,
   post: BuildPost,
-  { onMessage, atWork }: BuildListener,
+  { onMessage, onSent, atWork }: BuildListener,
   signal: AbortSignal,
 ): Promise<void> {
   // Ends the request on every path: an answer can come before the tar is read, which would leave it half sent.
@@ -51,7 +53,7 @@ export async function postBuild(
   const either = AbortSignal.any([signal, over.signal]);
   const { body } = post;
   let unreadable: Error | undefined;
-  body?.on('error', (error) => {
+  body?.once('end', onSent).on('error', (error) => {
     if (!either.aborted) unreadable = error;
   });
   const call = { purpose: 'build', signal };

@@ -15,6 +15,8 @@ export interface ContextOptions {
   readonly directory: string;
   /** What to leave out of the folder; artifacts are never left out, since they were asked for by name. */
   readonly ignore?: IgnoreMatcher;
+  /** What `walk` gives of the folder by now: then it is not listed again. */
+  readonly listed?: readonly WalkedEntry[];
   /** Absolute; the paths of artifacts are relative to it. */
   readonly workDirectory: string;
   /** Later ones win over earlier ones. */
@@ -35,9 +37,11 @@ export function createContext(options: ContextOptions): BuildContext {
 class OverlaidContext implements BuildContext {
   readonly #options: ContextOptions;
   readonly #overlaid: ReadonlyMap<string, Overlaid>;
+  #listed: readonly WalkedEntry[] | undefined;
 
   constructor(options: ContextOptions, overlaid: ReadonlyMap<string, Overlaid>) {
     this.#options = options;
+    this.#listed = options.listed;
     this.#overlaid = overlaid;
   }
 
@@ -63,7 +67,10 @@ class OverlaidContext implements BuildContext {
   async *#merge(signal: AbortSignal): AsyncGenerator<WalkedEntry> {
     const sorted = [...this.#overlaid.values()].sort((a, b) => comparePaths(a.entry.path, b.entry.path));
     let next = 0;
-    for await (const local of walk(this.#options.directory, this.#options.ignore, signal)) {
+    const listed = this.#listed;
+    // Whoever asks again does so later.
+    this.#listed = undefined;
+    for await (const local of listed ?? walk(this.#options.directory, this.#options.ignore, signal)) {
       let over = sorted[next];
       while (over && comparePaths(over.entry.path, local.entry.path) < 0) {
         yield this.#place(over);

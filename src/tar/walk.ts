@@ -48,7 +48,8 @@ export function folderAt(directory: string, path: string): WalkedEntry | undefin
   }
 }
 
-function toEntry({ path, type, stats, target }: Scanned): WalkedEntry {
+/** With 0:0 for owner. */
+export function toEntry({ path, type, stats, target }: Scanned): WalkedEntry {
   const entry: ContextEntry = {
     path,
     type,

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { BuildOptions } from '../../src/index.js';
+import { Gates } from '../support/build-gates.js';
 import { built, type Built } from '../support/build-library.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { ownCache } from '../support/own-cache.js';
@@ -120,6 +121,26 @@ describe.each(subjects())('on $name', (subject) => {
     expect(other).toBe('other unchanged: unchanged');
     expect(await given.images.text(given.name('taker'), '/made')).toBe('two');
     expect(await given.images.traces(given.id)).toEqual(NOTHING);
+  });
+
+  test('what changes after the context was read does not make the build be forgotten', async () => {
+    const gates = await Gates.start();
+    const given = await project(subject.engine, {
+      'build.yml': squashYml({ app: [] }),
+      Dockerfile: `FROM busybox:latest\nLABELLED\nCOPY source /made\nRUN ${gates.wait('change')}\n`,
+      source: 'one',
+    });
+    const run = (): Promise<Built> => built(subject, given, { fingerprint: true, explain: true });
+    const edit = (text: string): Promise<void> => writeFile(join(given.directory, 'source'), text);
+    const first = run();
+    await gates.at('change').reached;
+    await edit('two');
+    gates.at('change').open();
+    await first;
+    // Of a build that is forgotten nobody knows what has changed since.
+    expect(told(await run())).toEqual(['app succeeded: built: source changed']);
+    expect(await given.images.text(given.name('app'), '/made')).toBe('two');
+    expect(told(await run())).toEqual(['app unchanged: unchanged']);
   });
 
   test('an image that is gone is built again, with what it needs', async () => {

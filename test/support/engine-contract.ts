@@ -125,6 +125,16 @@ export function describeEngineContract(
         await engine.removeImage(scene.tag);
       });
 
+      it('tells when it has read the context, before what comes after', async () => {
+        const scene = new Scene();
+        const lines = ['FROM busybox:latest', 'COPY hello.txt /', 'RUN echo hello'];
+        await engine.build({ ...scene.build(builder, lines), noCache: true }, scene.onEvent, NEVER);
+        const told = scene.events.map((event) => (event.type === 'output' ? event.line : event.type));
+        expect(told.indexOf('context-sent')).toBeGreaterThan(-1);
+        expect(told.indexOf('hello')).toBeGreaterThan(told.lastIndexOf('context-sent'));
+        await engine.removeImage(scene.tag);
+      });
+
       it('says which instructions were cached', async () => {
         const first = new Scene();
         // BuildKit's cache outlives images and knows no labels: only a new command is surely not in it.

@@ -102,6 +102,7 @@ async function perform(
     case 'COPY': {
       const [source = '', target = ''] = rest.split(' ');
       const copied = await copy(request, source, target, signal);
+      onEvent({ type: 'context-sent' });
       if (copied.length === 0) {
         throw buildError({ instruction: text, reason: `"/${source}": not found`, output: [] });
       }

@@ -76,8 +76,8 @@ export async function readAll(stream: Readable): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-export async function listAll(entries: AsyncIterable<ContextEntry>): Promise<ContextEntry[]> {
-  const all: ContextEntry[] = [];
+export async function listAll<Entry>(entries: AsyncIterable<Entry>): Promise<Entry[]> {
+  const all: Entry[] = [];
   for await (const entry of entries) all.push(entry);
   return all;
 }

@@ -4,20 +4,28 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { artifactParents } from '../../src/cache/artifact-parents.js';
-import { digestContext, type ContextDigest } from '../../src/cache/context-digest.js';
-import { Contexts, keepFiles, keptFiles } from '../../src/cache/contexts.js';
+import { listContext, type ContextDigest, type ContextFolder } from '../../src/cache/context-digest.js';
+import { Contexts, keptFiles } from '../../src/cache/contexts.js';
 import { scan } from '../../src/tar/scan.js';
 import { StatCache } from '../../src/cache/stat-cache.js';
 import { CacheStore } from '../../src/cache/store.js';
 import { userFolder } from '../../src/core/user-folder.js';
 import { compileIgnore } from '../../src/tar/ignore.js';
 import { walk } from '../../src/tar/walk.js';
-import { NEVER, run } from '../support/tar.js';
+import { listAll, NEVER, run } from '../support/tar.js';
 import { plant, temporaryFolder } from '../support/tar-tree.js';
 
 const folder = temporaryFolder();
 const at = (name: string) => join(folder.path, 'context', name);
 const inContext = (lines: readonly string[]) => plant(at(''), lines);
+
+async function digestContext(
+  context: ContextFolder,
+  known: StatCache,
+  signal: AbortSignal,
+): Promise<ContextDigest> {
+  return (await listContext(context, known, { keepsEntries: false, signal })).digest;
+}
 
 function digest(
   ignore?: string,
@@ -252,6 +260,48 @@ describe('the contexts of a session', () => {
     expect(await contexts.untouched([context()], NEVER), 'never listed').toEqual([]);
   });
 
+  it('are looked at again when their builder has read them: what happens later is nothing to it', async () => {
+    await inContext(['a=1']);
+    for (const reads of [true, false]) {
+      const contexts = new Contexts(store());
+      await contexts.digest(context(), NEVER);
+      if (reads) {
+        contexts.lookAgain(context(), NEVER);
+        await contexts.untouched([context()], NEVER);
+      }
+      await clockMoved();
+      await writeFile(at('a'), '2');
+      expect(await contexts.untouched([context()], NEVER)).toHaveLength(reads ? 1 : 0);
+      contexts.lookAgain(context(), NEVER);
+      expect(await contexts.untouched([context()], NEVER), 'read once more').toEqual([]);
+    }
+  });
+
+  it('are not listed again for a build that begins at once', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    await inContext(['a=1', 'd/b=2', 'd/out=3', 'l -> a']);
+    const ignoring = { ...context(), ignore: 'd/out' };
+    const walked = await listAll(walk(at(''), compileIgnore('d/out'), NEVER));
+    const open = async (): Promise<Contexts> => {
+      const contexts = new Contexts(store());
+      await contexts.digest(ignoring, NEVER);
+      return contexts;
+    };
+    const contexts = await open();
+    expect(contexts.listed(ignoring)).toEqual(walked);
+    expect(contexts.listed(context()), 'never listed').toBeUndefined();
+    vi.advanceTimersByTime(999);
+    expect(contexts.listed(ignoring)).toEqual(walked);
+    vi.advanceTimersByTime(1);
+    expect(contexts.listed(ignoring), 'a second later').toBeUndefined();
+    const readers = await open();
+    readers.keepListed(new Set());
+    expect(readers.listed(ignoring), 'wanted by nobody').toBeUndefined();
+    const read = await open();
+    read.lookAgain(ignoring, NEVER);
+    expect(read.listed(ignoring), 'when it was read').toBeUndefined();
+  });
+
   it('remember contents for the next session, but not those just written', async () => {
     await inContext(['a=1']);
     const contexts = new Contexts(store());
@@ -313,9 +363,10 @@ describe('the contexts of a session', () => {
 
   it('are kept, to tell later what has changed', async () => {
     await inContext(['a=1', 'gone=1', 'mode=1', 'l -> a']);
-    const before = await digest();
-    await keepFiles(store(), before);
-    await keepFiles(store(), before);
+    const contexts = new Contexts(store());
+    const before = await contexts.digest(context(), NEVER);
+    expect(await keptFiles(store(), before.digest)).toBeUndefined();
+    await contexts.untouched([context(), context()], NEVER);
     await writeFile(at('a'), '2');
     await rm(at('gone'));
     await chmod(at('mode'), 0o755);

@@ -250,7 +250,10 @@ describe('the timeout of the build', () => {
           return new Map();
         },
         durationOf: () => undefined,
+        listed: () => undefined,
+        contextSent: () => undefined,
         remember: () => Promise.resolve(),
+        [Symbol.dispose]: () => undefined,
       },
     });
     await asked.reached;

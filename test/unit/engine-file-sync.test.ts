@@ -26,7 +26,9 @@ describe('a folder that BuildKit asks for', () => {
   let folder: string;
   let scene: Scene;
   let failures: Error[];
+  let sent: string[];
   beforeEach(() => {
+    sent = [];
     folder = mkdtempSync(join(tmpdir(), 'hab-sync-'));
     failures = [];
   });
@@ -39,9 +41,10 @@ describe('a folder that BuildKit asks for', () => {
 
   async function open(headers: Record<string, string | readonly string[]> = {}): Promise<Duplex> {
     const context = createContext({ directory: folder, workDirectory: folder, artifacts: [] });
-    const service = fileSyncService(new Map([['context', new Folder(context)]]), (error) =>
-      failures.push(error),
-    );
+    const service = fileSyncService(new Map([['context', new Folder(context)]]), {
+      onSent: (name) => sent.push(name),
+      onFailure: (error) => failures.push(error),
+    });
     scene = await grpcScene(service);
     return scene.open(CALLS.diffCopy, { 'dir-name': 'context', ...headers });
   }
@@ -122,6 +125,7 @@ describe('a folder that BuildKit asks for', () => {
     const { paths, contents } = await receive(call, (path) => path !== 'a');
     expect(paths).toEqual(['a', 'a, b', 'l', 's']);
     expect(contents).toEqual(new Map([['a, b', 'a, b']]));
+    expect(sent).toEqual(['context']);
   });
 
   it('has names of any kind, which arrive encoded', async () => {
@@ -148,6 +152,7 @@ describe('a folder that BuildKit asks for', () => {
       expect(decodePacket(last).type).toBe(PACKET.error);
       expect(bytesOf(last, 4).toString()).toBe(message);
       expect(failures.splice(0).map((failure) => failure.message)).toEqual([message]);
+      expect(sent).toEqual([]);
       await scene[Symbol.asyncDispose]();
     }
   });

@@ -6,6 +6,7 @@ import { spoolArtifact, type Artifact } from '../../src/tar/artifact.js';
 import type { BuildContext, ContextEntry } from '../../src/tar/context.js';
 import { compileIgnore } from '../../src/tar/ignore.js';
 import { createContext } from '../../src/tar/overlay.js';
+import { walk } from '../../src/tar/walk.js';
 import { comparePaths, parentOf } from '../../src/tar/paths.js';
 import { encode, folder, listAll, member, NEVER, readAll, streamOf, type Member } from '../support/tar.js';
 import { lines, plant, temporaryFolder } from '../support/tar-tree.js';
@@ -139,6 +140,20 @@ describe('a context with artifacts', () => {
       'proj/bin/app',
       'proj/x',
     ]);
+  });
+
+  it('is not listed again where it has just been, unless it is asked for once more', async () => {
+    await plant(work.path, ['a', 'out/b']);
+    const listed = await listAll(walk(work.path, undefined, NEVER));
+    await plant(work.path, ['later']);
+    const made = createContext({
+      directory: work.path,
+      listed,
+      workDirectory: work.path,
+      artifacts: [await artifact('/app', 'out', [member({ path: 'app' }, 'x')])],
+    });
+    expect(lines(await entriesOf(made))).toEqual(['a', 'out/', 'out/app', 'out/b']);
+    expect(lines(await entriesOf(made))).toEqual(['a', 'later', 'out/', 'out/app', 'out/b']);
   });
 
   it('beside the work directory sees none', async () => {
