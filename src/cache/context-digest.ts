@@ -14,7 +14,7 @@ import { shown } from '../tar/paths.js';
 import { hashLarge, hashSmall, SMALL } from './hash-file.js';
 import { FileStates } from './file-states.js';
 import { look, scan, type Scanned } from '../tar/scan.js';
-import { toEntry, type WalkedEntry } from '../tar/walk.js';
+import { ListedFolder } from '../tar/listed.js';
 import type { FileStat, StatCache } from './stat-cache.js';
 
 export interface ContextFolder {
@@ -36,8 +36,8 @@ export interface ContextDigest {
 
 export interface ContextListing {
   readonly digest: ContextDigest;
-  /** What `walk` gives of it; absent where it was not asked for, or is too much to be kept. */
-  readonly entries?: readonly WalkedEntry[];
+  /** Absent where it was not asked for, or is too much to be kept. */
+  readonly listed?: ListedFolder;
 }
 
 /** How long others wait at most, in milliseconds. */
@@ -47,7 +47,7 @@ const LARGE_AT_ONCE = 4;
 const ATTEMPTS = 3;
 const PERMISSIONS = 0o7777;
 /** Some 10 MB. */
-const MOST_ENTRIES = 50_000;
+const MOST_LISTED = 50_000;
 /** Each call of a hash costs more than a short text. */
 const TEXT_AT_ONCE = 1 << 16;
 
@@ -59,15 +59,16 @@ const TEXT_AT_ONCE = 1 << 16;
 export async function listContext(
   context: ContextFolder,
   known: StatCache,
-  { keepsEntries, signal }: { readonly keepsEntries: boolean; readonly signal: AbortSignal },
+  { keepsList, signal }: { readonly keepsList: boolean; readonly signal: AbortSignal },
 ): Promise<ContextListing> {
   signal.throwIfAborted();
   const listing = new Listing(context.directory, known, signal);
-  let entries: WalkedEntry[] | undefined = keepsEntries ? [] : undefined;
+  let listed = keepsList ? new ListedFolder() : undefined;
   let until = performance.now() + SLICE;
   for (const found of scan(context.directory, context.ignore)) {
     listing.add(found);
-    if (entries !== undefined && entries.push(toEntry(found)) > MOST_ENTRIES) entries = undefined;
+    listed?.add(found);
+    if (listed !== undefined && listed.length > MOST_LISTED) listed = undefined;
     if (performance.now() < until) continue;
     await turn();
     signal.throwIfAborted();
@@ -75,7 +76,7 @@ export async function listContext(
   }
   await listing.readLarge();
   const digest = listing.summary(parentStates(context));
-  return { digest, ...(entries !== undefined && { entries }) };
+  return { digest, ...(listed !== undefined && { listed }) };
 }
 
 /** What is known of the entries, in columns: of the many objects of stat, none is kept. */

@@ -1,7 +1,7 @@
 /** The contexts of one session: each is listed once however many steps build from it, and contents are remembered. */
 import { createHash } from 'node:crypto';
 import { compileIgnore } from '../tar/ignore.js';
-import type { WalkedEntry } from '../tar/walk.js';
+import type { ListedFolder } from '../tar/listed.js';
 import { listContext, type ContextDigest, type ContextListing } from './context-digest.js';
 import { FileStates } from './file-states.js';
 import { StatCache } from './stat-cache.js';
@@ -18,7 +18,7 @@ export interface PlannedContext {
 }
 
 interface Listed {
-  readonly entries: readonly WalkedEntry[];
+  readonly folder: ListedFolder;
   /** By the clock of `performance`. */
   readonly at: number;
 }
@@ -54,11 +54,11 @@ export class Contexts {
     return digest;
   }
 
-  /** What `walk` gives of a context, where it has just been listed. */
-  listed(context: PlannedContext): readonly WalkedEntry[] | undefined {
+  /** A context as it is by now, where it has just been listed. */
+  listed(context: PlannedContext): ListedFolder | undefined {
     const key = keyOf(context);
     const listed = this.#listed.get(key);
-    if (listed !== undefined && performance.now() < listed.at + FRESH) return listed.entries;
+    if (listed !== undefined && performance.now() < listed.at + FRESH) return listed.folder;
     this.#listed.delete(key);
     return undefined;
   }
@@ -112,7 +112,7 @@ export class Contexts {
   /** Never rejects. */
   async #isUntouched(key: string, context: PlannedContext, signal: AbortSignal): Promise<boolean> {
     const before = await orNone(this.#digests.get(key));
-    const again = before && this.#list(context, { keepsEntries: false, signal });
+    const again = before && this.#list(context, { keepsList: false, signal });
     const after = await orNone(again?.then(({ digest }) => digest));
     if (before === undefined || before.stamp !== after?.stamp) return false;
     await keepFiles(this.#store, before);
@@ -121,8 +121,8 @@ export class Contexts {
   }
 
   async #first(key: string, context: PlannedContext, signal: AbortSignal): Promise<ContextDigest> {
-    const { digest, entries } = await this.#list(context, { keepsEntries: true, signal });
-    if (entries !== undefined) this.#listed.set(key, { entries, at: performance.now() });
+    const { digest, listed } = await this.#list(context, { keepsList: true, signal });
+    if (listed !== undefined) this.#listed.set(key, { folder: listed, at: performance.now() });
     return digest;
   }
 

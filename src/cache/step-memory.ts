@@ -1,6 +1,6 @@
 /** Decides what need not be built again: a step whose inputs have a known fingerprint, and whose image is there if needed. */
 import { ContextError } from '../tar/errors.js';
-import type { WalkedEntry } from '../tar/walk.js';
+import type { ListedFolder } from '../tar/listed.js';
 import { usesContext } from '../dockerfile/uses-context.js';
 import type { DoneStep, Fate, Hold, SessionMemory } from '../core/memory.js';
 import type { Plan, PlannedStep } from '../core/plan.js';
@@ -97,7 +97,7 @@ class Memory implements SessionMemory {
     return fates;
   }
 
-  listed(label: string): readonly WalkedEntry[] | undefined {
+  listed(label: string): ListedFolder | undefined {
     const context = this.#contextOf(label)?.planned;
     return context && this.#contexts.listed(context);
   }

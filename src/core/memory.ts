@@ -1,5 +1,5 @@
 /** What the core asks of the memory of earlier sessions, which `src/cache` keeps: what need not be built again. */
-import type { WalkedEntry } from '../tar/walk.js';
+import type { ListedFolder } from '../tar/listed.js';
 
 /** What becomes of a step. */
 export type Fate =
@@ -36,8 +36,8 @@ export interface SessionMemory extends Disposable {
   decide(hold: Hold, signal: AbortSignal): Promise<ReadonlyMap<string, Fate>>;
   /** How long the last real build of a step took, in milliseconds. */
   durationOf(label: string): number | undefined;
-  /** What `walk` gives of a step's context, where it has just been listed. */
-  listed(label: string): readonly WalkedEntry[] | undefined;
+  /** A step's context as it is by now, where it has just been listed. */
+  listed(label: string): ListedFolder | undefined;
   /** A step's builder has read all that it asks for of the context, by now. */
   contextSent(label: string): void;
   /** Every step has succeeded. Never rejects, except for the signal's reason. */

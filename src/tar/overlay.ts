@@ -5,6 +5,7 @@ import type { BuildContext, ContextEntry } from './context.js';
 import { ContextError } from './errors.js';
 import type { IgnoreMatcher } from './ignore.js';
 import { LinkNames } from './links.js';
+import type { ListedFolder } from './listed.js';
 import { LocalFile, openLocal } from './local-file.js';
 import { collectArtifacts, type Overlaid } from './overlay-artifacts.js';
 import { comparePaths, shown } from './paths.js';
@@ -15,8 +16,8 @@ export interface ContextOptions {
   readonly directory: string;
   /** What to leave out of the folder; artifacts are never left out, since they were asked for by name. */
   readonly ignore?: IgnoreMatcher;
-  /** What `walk` gives of the folder by now: then it is not listed again. */
-  readonly listed?: readonly WalkedEntry[];
+  /** The folder as it is by now: then it is not listed again. */
+  readonly listed?: ListedFolder;
   /** Absolute; the paths of artifacts are relative to it. */
   readonly workDirectory: string;
   /** Later ones win over earlier ones. */
@@ -37,7 +38,7 @@ export function createContext(options: ContextOptions): BuildContext {
 class OverlaidContext implements BuildContext {
   readonly #options: ContextOptions;
   readonly #overlaid: ReadonlyMap<string, Overlaid>;
-  #listed: readonly WalkedEntry[] | undefined;
+  #listed: ListedFolder | undefined;
 
   constructor(options: ContextOptions, overlaid: ReadonlyMap<string, Overlaid>) {
     this.#options = options;
@@ -70,7 +71,8 @@ class OverlaidContext implements BuildContext {
     const listed = this.#listed;
     // Whoever asks again does so later.
     this.#listed = undefined;
-    for await (const local of listed ?? walk(this.#options.directory, this.#options.ignore, signal)) {
+    for await (const local of listed?.entries() ??
+      walk(this.#options.directory, this.#options.ignore, signal)) {
       let over = sorted[next];
       while (over && comparePaths(over.entry.path, local.entry.path) < 0) {
         yield this.#place(over);

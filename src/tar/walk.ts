@@ -48,8 +48,16 @@ export function folderAt(directory: string, path: string): WalkedEntry | undefin
   }
 }
 
+/** Of what stat says, the part that an entry is made of. */
+type EntryStats = Pick<Scanned['stats'], 'mode' | 'size' | 'mtimeNs' | 'rdev' | 'nlink' | 'dev' | 'ino'>;
+
 /** With 0:0 for owner. */
-export function toEntry({ path, type, stats, target }: Scanned): WalkedEntry {
+export function toEntry({
+  path,
+  type,
+  stats,
+  target,
+}: Omit<Scanned, 'stats'> & { readonly stats: EntryStats }): WalkedEntry {
   const entry: ContextEntry = {
     path,
     type,

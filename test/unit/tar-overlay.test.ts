@@ -6,7 +6,8 @@ import { spoolArtifact, type Artifact } from '../../src/tar/artifact.js';
 import type { BuildContext, ContextEntry } from '../../src/tar/context.js';
 import { compileIgnore } from '../../src/tar/ignore.js';
 import { createContext } from '../../src/tar/overlay.js';
-import { walk } from '../../src/tar/walk.js';
+import { ListedFolder } from '../../src/tar/listed.js';
+import { scan } from '../../src/tar/scan.js';
 import { comparePaths, parentOf } from '../../src/tar/paths.js';
 import { encode, folder, listAll, member, NEVER, readAll, streamOf, type Member } from '../support/tar.js';
 import { lines, plant, temporaryFolder } from '../support/tar-tree.js';
@@ -144,7 +145,8 @@ describe('a context with artifacts', () => {
 
   it('is not listed again where it has just been, unless it is asked for once more', async () => {
     await plant(work.path, ['a', 'out/b']);
-    const listed = await listAll(walk(work.path, undefined, NEVER));
+    const listed = new ListedFolder();
+    for (const found of scan(work.path, undefined)) listed.add(found);
     await plant(work.path, ['later']);
     const made = createContext({
       directory: work.path,
