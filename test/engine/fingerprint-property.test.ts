@@ -132,7 +132,7 @@ describe.each(chosen())('on $name', (subject) => {
   test(
     `${RUNS} rounds of edits`,
     async () => {
-      const scene = new Scene(subject, await FingerprintProject.make(subject.engine));
+      const scene = new Scene(subject, await FingerprintProject.make(subject));
       const done: Round[] = [];
       try {
         await scene.run({ edits: [], meanwhile: undefined });

@@ -112,7 +112,7 @@ export async function apply(
       await project.set({ flavour: next(settings.flavour, VARIANTS.flavour) });
       return ['maker'];
     case 'copy':
-      await project.set({ copy: next(settings.copy, VARIANTS.copy) });
+      await project.set({ copy: next(settings.copy, project.copies) });
       return ['maker'];
     case 'place':
       await project.set({ place: next(settings.place, VARIANTS.place) });
