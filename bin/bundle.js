@@ -13,7 +13,7 @@ const { version } = require('../package.json');
 const dockerode = require.resolve('dockerode');
 const modem = createRequire(dockerode).resolve('docker-modem');
 
-/** What the bundle holds in the place of a module, or of one that another asks for. */
+/** What the bundle holds in the place of a module. */
 const INSTEAD = [
   {
     of: /[/\\]dist[/\\]engine[/\\]modem\.js$/,
@@ -25,7 +25,7 @@ const INSTEAD = [
   },
   // ssh:// is spoken by src/engine/ssh.ts; what docker-modem has for it takes longer to load than all the rest.
   { of: /[/\\]docker-modem[/\\]lib[/\\]ssh\.js$/, code: 'module.exports = undefined;\n' },
-  // What Node has of it is as old as that package wants it.
+  // A copy of what Node has itself.
   {
     of: /[/\\]node_modules[/\\]readable-stream[/\\]readable\.js$/,
     code: "module.exports = require('node:stream');\n",

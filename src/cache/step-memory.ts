@@ -9,7 +9,8 @@ import type { Secret } from '../core/secrets.js';
 import { artifactParents } from './artifact-parents.js';
 import { lookAtBases, lookOnce } from './bases.js';
 import type { ContextDigest } from './context-digest.js';
-import { Contexts, keptFiles, keyOf, type PlannedContext } from './contexts.js';
+import { ContextReaders } from './context-readers.js';
+import { Contexts, keptFiles, type PlannedContext } from './contexts.js';
 import { explain } from './explain.js';
 import { decideFates, namedAlready } from './fates.js';
 import { commandDigest, fingerprintOf, type Fingerprint, type StepInputs } from './fingerprint.js';
@@ -69,9 +70,8 @@ class Memory implements SessionMemory {
   readonly #producers: ReadonlyMap<string, readonly PlannedStep[]>;
   /** Image IDs by label, of this session or of an earlier one. */
   readonly #results = new Map<string, string>();
-  /** By context: the steps that are built from it and whose builders have not read it yet. */
-  readonly #readers = new Map<string, Set<string>>();
-  readonly #stop = new AbortController();
+  /** Absent until it is decided what is built. */
+  #readers: ContextReaders | undefined;
 
   constructor(facts: MemoryFacts, records: Records) {
     this.#facts = facts;
@@ -87,31 +87,25 @@ class Memory implements SessionMemory {
 
   async decide(hold: Hold, signal: AbortSignal): Promise<ReadonlyMap<string, Fate>> {
     const fates = await this.#decide(hold, signal);
+    const read = new Map<string, PlannedContext>();
     for (const [label, { kind }] of fates) {
       const context = kind === 'build' ? this.#contextOf(label) : undefined;
-      if (context === undefined) continue;
-      const key = keyOf(context.planned);
-      this.#readers.set(key, (this.#readers.get(key) ?? new Set()).add(label));
+      if (context !== undefined) read.set(label, context.planned);
     }
-    this.#contexts.keepListed(this.#readers);
+    this.#readers = new ContextReaders(this.#contexts, read);
     return fates;
   }
 
   listed(label: string): ListedFolder | undefined {
-    const context = this.#contextOf(label)?.planned;
-    return context && this.#contexts.listed(context);
+    return this.#readers?.listed(label);
   }
 
   contextSent(label: string): void {
-    const context = this.#contextOf(label)?.planned;
-    const readers = context && this.#readers.get(keyOf(context));
-    readers?.delete(label);
-    // While the engine works with what it was sent; before that, somebody would have to look again.
-    if (context !== undefined && readers?.size === 0) this.#contexts.lookAgain(context, this.#stop.signal);
+    this.#readers?.sent(label);
   }
 
   [Symbol.dispose](): void {
-    this.#stop.abort();
+    this.#readers?.[Symbol.dispose]();
   }
 
   async #decide(hold: Hold, signal: AbortSignal): Promise<ReadonlyMap<string, Fate>> {

@@ -135,7 +135,7 @@ async function oddEntry(folder: Folder, signal: AbortSignal): Promise<string | u
 const ASCII = /^[\0-\x7f]*$/;
 
 function isText(name: string): boolean {
-  // Nearly every name; made bytes of, it takes three times as long.
+  // Nearly every name is, and no bytes need to be made of it.
   return ASCII.test(name) || isUtf8(Buffer.from(name, 'latin1'));
 }
 

@@ -1,0 +1,43 @@
+/** Who has still to read a context: once nobody has, it is looked at again, while the engine works with what it was sent. */
+import type { ListedFolder } from '../tar/listed.js';
+import { keyOf, type Contexts, type PlannedContext } from './contexts.js';
+
+export class ContextReaders implements Disposable {
+  readonly #contexts: Contexts;
+  /** By step. */
+  readonly #planned: ReadonlyMap<string, PlannedContext>;
+  /** By context: the steps whose builders have not read it yet. */
+  readonly #waiting = new Map<string, Set<string>>();
+  readonly #stop = new AbortController();
+
+  /** @param planned by step, the contexts of those that are built */
+  constructor(contexts: Contexts, planned: ReadonlyMap<string, PlannedContext>) {
+    this.#contexts = contexts;
+    this.#planned = planned;
+    for (const [label, context] of planned) {
+      const key = keyOf(context);
+      this.#waiting.set(key, (this.#waiting.get(key) ?? new Set()).add(label));
+    }
+    contexts.keepListed(this.#waiting);
+  }
+
+  /** See SessionMemory. */
+  listed(label: string): ListedFolder | undefined {
+    const context = this.#planned.get(label);
+    return context && this.#contexts.listed(context);
+  }
+
+  /** See SessionMemory.contextSent. */
+  sent(label: string): void {
+    const context = this.#planned.get(label);
+    if (context === undefined) return;
+    const waiting = this.#waiting.get(keyOf(context));
+    waiting?.delete(label);
+    // Before that, somebody would have to look again.
+    if (waiting?.size === 0) this.#contexts.lookAgain(context, this.#stop.signal);
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop.abort();
+  }
+}
