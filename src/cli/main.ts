@@ -1,5 +1,6 @@
 /** The program's door: what asks for its version or its help alone is answered at once, for all else the rest is loaded. */
 import { EXIT } from '../core/errors.js';
+import type { Compiled } from './compile-cache.js';
 import { processWorld, type World } from './world.js';
 
 /**
@@ -14,12 +15,16 @@ export async function main(argv: readonly string[], given?: World): Promise<numb
     if ((await world.flushed()) === undefined) return EXIT.ok;
   }
   // An answer that was lost is lost again, and then told as any failure is.
-  if (given === undefined) {
-    const { keepCompiled } = await import('./compile-cache.js');
-    await keepCompiled(world.env);
-  }
+  const compiled = given === undefined ? await keepProgram(world.env) : undefined;
   const { runCommandLine } = await import('./run.js');
-  return runCommandLine(argv, world);
+  const status = await runCommandLine(argv, world);
+  await compiled?.save();
+  return status;
+}
+
+async function keepProgram(env: World['env']): Promise<Compiled> {
+  const { keepCompiled } = await import('./compile-cache.js');
+  return keepCompiled(env, import.meta.dirname);
 }
 
 async function answerAtOnce(argv: readonly string[]): Promise<string | undefined> {

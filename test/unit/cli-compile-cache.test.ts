@@ -1,4 +1,5 @@
-import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import module, { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -13,7 +14,7 @@ afterEach(() => rm(cache, { recursive: true, force: true }));
 /** The folders that Node was told to use. */
 async function used(env: Record<string, string>): Promise<readonly string[]> {
   const folders: string[] = [];
-  await keepCompiled(env, { enableCompileCache: (folder) => folders.push(folder) });
+  await keepCompiled(env, cache, { enableCompileCache: (folder) => folders.push(folder) });
   return folders;
 }
 
@@ -34,9 +35,64 @@ describe('what is compiled', () => {
     expect(await used({ XDG_CACHE_HOME: join(cache, 'file') })).toEqual([]);
     expect(await used({})).toEqual([]);
   });
+});
 
-  it('is not kept by a Node that cannot, and no folder is made', async () => {
-    await keepCompiled({ XDG_CACHE_HOME: cache }, {});
-    expect(await readdir(cache)).toEqual([]);
+describe('what is compiled, for a Node without a cache of its own,', () => {
+  const load = createRequire(import.meta.url);
+  const loader = module.prototype as unknown as { _compile: unknown };
+  const original = loader._compile;
+  afterEach(() => {
+    loader._compile = original;
+  });
+
+  const program = () => join(cache, 'program');
+  const kept = () => join(cache, 'habitus', 'chunks');
+
+  /** One run of the program whose file holds this. @returns its exports, and the cache's file as it is after it */
+  async function runWith(content: string): Promise<{ exports: unknown; inode: number }> {
+    await mkdir(program(), { recursive: true });
+    const file = join(program(), 'main.cjs');
+    await writeFile(file, content);
+    Reflect.deleteProperty(load.cache, file);
+    const compiled = await keepCompiled({ XDG_CACHE_HOME: cache }, program(), {});
+    const exports: unknown = load(file);
+    await compiled.save();
+    loader._compile = original;
+    const [name = 'none'] = await readdir(kept());
+    return { exports, inode: (await stat(join(kept(), name))).ino };
+  }
+
+  it('is kept once, and what a file does stays the same', async () => {
+    const content = 'exports.is = [require("node:path").basename(__filename), module.exports === exports];';
+    const first = await runWith(content);
+    const second = await runWith(content);
+    expect(first.exports).toEqual({ is: ['main.cjs', true] });
+    expect(second).toEqual(first);
+  });
+
+  it('is compiled anew from another text of the same length', async () => {
+    const first = await runWith('exports.is = () => 1;');
+    const second = await runWith('exports.is = () => 2;');
+    expect((second.exports as { is: () => number }).is()).toBe(2);
+    expect(second.inode).not.toBe(first.inode);
+  });
+
+  it('is compiled anew where what was kept is damaged', async () => {
+    await runWith('exports.is = 1;');
+    const [name = ''] = await readdir(kept());
+    const bytes = await readFile(join(kept(), name));
+    bytes.fill(255, bytes.length >> 1);
+    await writeFile(join(kept(), name), bytes);
+    expect((await runWith('exports.is = 1;')).exports).toEqual({ is: 1 });
+    expect((await readFile(join(kept(), name))).equals(bytes)).toBe(false);
+  });
+
+  it('is not kept in a folder that others can write to', async () => {
+    await mkdir(join(cache, 'habitus'));
+    await chmod(join(cache, 'habitus'), 0o777);
+    const compiled = await keepCompiled({ XDG_CACHE_HOME: cache }, program(), {});
+    await compiled.save();
+    expect(loader._compile).toBe(original);
+    expect(await readdir(join(cache, 'habitus'))).toEqual([]);
   });
 });
