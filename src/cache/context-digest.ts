@@ -15,7 +15,7 @@ import { hashLarge, hashSmall, SMALL } from './hash-file.js';
 import { FileStates } from './file-states.js';
 import { look, scan, type Scanned } from '../tar/scan.js';
 import { ListedFolder } from '../tar/listed.js';
-import type { FileStat, StatCache } from './stat-cache.js';
+import { isSettled, type FileStat, type StatCache } from './stat-cache.js';
 
 export interface ContextFolder {
   /** Absolute. */
@@ -28,16 +28,34 @@ export interface ContextFolder {
 export interface ContextDigest {
   /** Hex. Equal where a builder would see the same, whenever it was written. */
   readonly digest: string;
-  /** Hex. Equal only where nothing was written to in between, even if it was changed back. */
-  readonly stamp: string;
   /** What it held, for `explain`. */
   readonly files: () => FileStates;
 }
 
+/** Tells whether anybody has written to a context since. */
+export interface ContextStamp {
+  /** Hex. Of all that stat says: equal only where nothing settled was written to in between, even if it was changed back. */
+  readonly stats: string;
+  /** Digests of the files that were not settled (`isSettled`), by their place in the listing. */
+  readonly racy: ReadonlyMap<number, string>;
+}
+
 export interface ContextListing {
-  readonly digest: ContextDigest;
+  readonly stamp: ContextStamp;
+  /** Absent where contents were left for later. */
+  readonly digest?: ContextDigest;
+  /** Digests of files by their place in the listing, as far as they were read. */
+  readonly contents: readonly (string | undefined)[];
   /** Absent where it was not asked for, or is too much to be kept. */
   readonly listed?: ListedFolder;
+}
+
+export interface ListingOptions {
+  /** For sending what was found. */
+  readonly keepsList: boolean;
+  /** `later`: only of files that could be written to once more without its showing. */
+  readonly readsContents: 'now' | 'later';
+  readonly signal: AbortSignal;
 }
 
 /** How long others wait at most, in milliseconds. */
@@ -59,10 +77,10 @@ const TEXT_AT_ONCE = 1 << 16;
 export async function listContext(
   context: ContextFolder,
   known: StatCache,
-  { keepsList, signal }: { readonly keepsList: boolean; readonly signal: AbortSignal },
+  { keepsList, readsContents, signal }: ListingOptions,
 ): Promise<ContextListing> {
   signal.throwIfAborted();
-  const listing = new Listing(context.directory, known, signal);
+  const listing = new Listing(context.directory, known, readsContents, signal);
   let listed = keepsList ? new ListedFolder() : undefined;
   let until = performance.now() + SLICE;
   for (const found of scan(context.directory, context.ignore)) {
@@ -75,27 +93,47 @@ export async function listContext(
     until = performance.now() + SLICE;
   }
   await listing.readLarge();
-  const digest = listing.summary(parentStates(context));
-  return { digest, ...(listed !== undefined && { listed }) };
+  const summary = listing.summary(parentStates(context));
+  return { ...summary, ...(listed !== undefined && listing.isAsScanned && { listed }) };
+}
+
+/**
+ * Whether nobody has written to a context between two listings of it, even if it was changed back.
+ * @param after with all contents
+ */
+export function isUntouched({ stamp }: ContextListing, after: ContextListing): boolean {
+  if (stamp.stats !== after.stamp.stats) return false;
+  return [...stamp.racy].every(([index, content]) => after.contents[index] === content);
 }
 
 /** What is known of the entries, in columns: of the many objects of stat, none is kept. */
 class Listing {
   readonly #directory: string;
   readonly #known: StatCache;
+  readonly #readsContents: ListingOptions['readsContents'];
   readonly #signal: AbortSignal;
   readonly #paths: string[] = [];
+  /** Without contents. */
   readonly #states: string[] = [];
+  readonly #contents: (string | undefined)[] = [];
+  readonly #racy = new Map<number, string>();
   readonly #changeTimes: bigint[] = [];
   readonly #inodes: bigint[] = [];
   /** First names of files that have several, by inode. */
   readonly #links = new Map<string, string>();
+  #isAsScanned = true;
   /** Files still to be read. */
   readonly #later: { readonly index: number; readonly found: Scanned }[] = [];
 
-  constructor(directory: string, known: StatCache, signal: AbortSignal) {
+  constructor(
+    directory: string,
+    known: StatCache,
+    readsContents: ListingOptions['readsContents'],
+    signal: AbortSignal,
+  ) {
     this.#directory = directory;
     this.#known = known;
+    this.#readsContents = readsContents;
     this.#signal = signal;
   }
 
@@ -103,18 +141,21 @@ class Listing {
   add(found: Scanned): void {
     const { path, type, stats } = found;
     const index = this.#paths.push(path) - 1;
-    if (type !== 'file') {
-      this.#set(index, found, stateOf(found));
-      return;
-    }
-    const first = stats.nlink === 1n ? path : this.#firstName(found);
+    const first = type === 'file' && stats.nlink !== 1n ? this.#firstName(found) : path;
     if (first !== path) {
       this.#set(index, found, `hardlink ${modeOf(stats)} ${first}`);
       return;
     }
-    const content = this.#known.digestOf(path, stats) ?? this.#readSmall(found);
-    if (content === undefined) this.#later.push({ index, found });
-    else this.#set(index, found, stateOf(found, content));
+    this.#set(index, found, stateOf(found));
+    if (type !== 'file') return;
+    const content = this.#known.digestOf(path, stats);
+    if (content !== undefined) this.#contents[index] = content;
+    else if (this.#readsContents === 'now' || !isSettled(stats, now())) this.#readSmall(index, found);
+  }
+
+  /** Whether no file had changed when it was read. */
+  get isAsScanned(): boolean {
+    return this.#isAsScanned;
   }
 
   async readLarge(): Promise<void> {
@@ -126,8 +167,8 @@ class Listing {
     await Promise.all(Array.from({ length: LARGE_AT_ONCE }, work));
   }
 
-  /** Paths and states hold no NUL, except in digests, whose length is known: nothing can be read in two ways. */
-  summary(parents: readonly string[]): ContextDigest {
+  /** Paths and states hold no NUL: nothing can be read in two ways. Which of them are files with a content, states tell. */
+  summary(parents: readonly string[]): Pick<ContextListing, 'stamp' | 'digest' | 'contents'> {
     const hash = createHash('sha256');
     let text = '';
     for (const [index, path] of this.#paths.entries()) {
@@ -136,20 +177,45 @@ class Listing {
       hash.update(text, 'latin1');
       text = '';
     }
-    const digest = hash.update(text + parents.join(''), 'latin1').digest('hex');
+    const layout = hash.update(text + parents.join(''), 'latin1').digest('hex');
     // Of the folder itself only this counts: what came and went in it.
     const root = look(this.#directory, '.')?.stats.ctimeNs;
-    const stamp = createHash('sha256').update(`${digest} ${String(root)}`);
-    for (const column of [this.#changeTimes, this.#inodes]) stamp.update(BigInt64Array.from(column));
-    return { digest, stamp: stamp.digest('hex'), files: () => FileStates.of(this.#paths, this.#states) };
+    const stats = createHash('sha256').update(`${layout} ${String(root)}`);
+    for (const column of [this.#changeTimes, this.#inodes]) stats.update(BigInt64Array.from(column));
+    const contents = this.#contents;
+    return {
+      stamp: { stats: stats.digest('hex'), racy: this.#racy },
+      contents,
+      ...(this.#readsContents === 'now' && { digest: this.#digest(layout) }),
+    };
   }
 
-  #readSmall({ path, stats }: Scanned): string | undefined {
-    if (stats.size > SMALL) return undefined;
-    const readAt = now();
-    const content = hashSmall(this.#directory, path, stats);
-    if (content !== undefined) this.#known.remember(path, stats, content, readAt);
-    return content;
+  #digest(layout: string): ContextDigest {
+    const hash = createHash('sha256').update(layout);
+    let text = '';
+    for (const content of this.#contents) {
+      text += content ?? '';
+      if (text.length < TEXT_AT_ONCE) continue;
+      hash.update(text, 'latin1');
+      text = '';
+    }
+    return {
+      digest: hash.update(text, 'latin1').digest('hex'),
+      files: () => FileStates.of(this.#paths, this.#states, this.#contents),
+    };
+  }
+
+  #readSmall(index: number, found: Scanned): void {
+    const { path, stats } = found;
+    if (stats.size <= SMALL) {
+      const readAt = now();
+      const content = hashSmall(this.#directory, path, stats);
+      if (content !== undefined) {
+        this.#learn(index, found, content, readAt);
+        return;
+      }
+    }
+    this.#later.push({ index, found });
   }
 
   async #read(index: number, first: Scanned): Promise<void> {
@@ -160,17 +226,24 @@ class Listing {
       const readAt = now();
       const content = await hashLarge(this.#directory, path, found.stats, this.#signal);
       if (content !== undefined) {
-        this.#known.remember(path, found.stats, content, readAt);
-        this.#set(index, found, stateOf(found, content));
+        this.#set(index, found, stateOf(found));
+        this.#learn(index, found, content, readAt);
         return;
       }
       const again = look(this.#directory, path);
       if (again?.type !== 'file') break;
       found = again;
+      this.#isAsScanned = false;
     }
     throw new ContextError(`${shown(path)} of the context changed while it was being read`, {
       hint: 'Build again when nothing writes to it, or leave it out with a line in .dockerignore.',
     });
+  }
+
+  #learn(index: number, { path, stats }: Scanned, content: string, readAt: bigint): void {
+    this.#contents[index] = content;
+    this.#known.remember(path, stats, content, readAt);
+    if (!isSettled(stats, readAt)) this.#racy.set(index, content);
   }
 
   #set(index: number, { stats }: Scanned, state: string): void {
@@ -191,12 +264,12 @@ function now(): bigint {
   return BigInt(Date.now()) * 1_000_000n;
 }
 
-/** Type, permissions, and what else the type has; the digest of a file comes last. */
-function stateOf({ type, stats, target = '' }: Scanned, content = ''): string {
+/** Type, permissions, and what else the type has, but for a content. */
+function stateOf({ type, stats, target = '' }: Scanned): string {
   const mode = modeOf(stats);
   switch (type) {
     case 'file':
-      return `file ${mode} ${String(stats.size)} ${content}`;
+      return `file ${mode} ${String(stats.size)}`;
     case 'symlink':
       return `symlink ${mode} ${target}`;
     case 'character':

@@ -2,7 +2,13 @@
 import { createHash } from 'node:crypto';
 import { compileIgnore } from '../tar/ignore.js';
 import type { ListedFolder } from '../tar/listed.js';
-import { listContext, type ContextDigest, type ContextListing } from './context-digest.js';
+import {
+  isUntouched,
+  listContext,
+  type ContextDigest,
+  type ContextListing,
+  type ListingOptions,
+} from './context-digest.js';
 import { FileStates } from './file-states.js';
 import { StatCache } from './stat-cache.js';
 import type { CacheStore } from './store.js';
@@ -30,12 +36,12 @@ export class Contexts {
   readonly #store: CacheStore;
   /** By folder. */
   readonly #known = new Map<string, Promise<StatCache>>();
-  /** By everything that makes a PlannedContext. */
-  readonly #digests = new Map<string, Promise<ContextDigest>>();
+  /** By everything that makes a PlannedContext: what was found first. */
+  readonly #firsts = new Map<string, Promise<ContextListing>>();
   /** What was found, as long as it may be what there is. */
   readonly #listed = new Map<string, Listed>();
-  /** Whether a context has kept still, looked at when all of it had been read. */
-  readonly #looks = new Map<string, Promise<boolean>>();
+  /** What was found when all had been read; `undefined`: it had not kept still. */
+  readonly #looks = new Map<string, Promise<ContextDigest | undefined>>();
   /** By folder: how much had been learned when it was saved. */
   readonly #saved = new Map<string, number>();
 
@@ -44,14 +50,19 @@ export class Contexts {
   }
 
   /**
-   * That of `listContext`, once for each context: later calls get the first one's answer.
+   * As `listContext`, once for each context: later calls get the first one's answer.
    * @param signal the session's, not a step's
+   * @returns `undefined` where contents were left for later: then `untouched` gives it
    */
-  digest(context: PlannedContext, signal: AbortSignal): Promise<ContextDigest> {
+  async list(
+    context: PlannedContext,
+    readsContents: ListingOptions['readsContents'],
+    signal: AbortSignal,
+  ): Promise<ContextDigest | undefined> {
     const key = keyOf(context);
-    const digest = this.#digests.get(key) ?? this.#first(key, context, signal);
-    this.#digests.set(key, digest);
-    return digest;
+    const first = this.#firsts.get(key) ?? this.#listFirst(key, context, readsContents, signal);
+    this.#firsts.set(key, first);
+    return (await first).digest;
   }
 
   /** A context as it is by now, where it has just been listed. */
@@ -69,29 +80,31 @@ export class Contexts {
   }
 
   /**
-   * Look once more whether anybody has touched it since its `digest`: for now, everything that was to be read of it has been.
-   * Keeps what is known of one that kept still.
+   * Look once more whether anybody has touched it since it was listed first: for now, everything that was to be read of it has
+   * been. Reads the contents that were left for later. Keeps what is known of one that kept still.
    */
   lookAgain(context: PlannedContext, signal: AbortSignal): void {
     const key = keyOf(context);
     this.#listed.delete(key);
-    this.#looks.set(key, this.#isUntouched(key, context, signal));
+    this.#looks.set(key, this.#digestUntouched(key, context, signal));
   }
 
   /**
-   * Which contexts nobody has touched between their `digest` and the last reading: only what was built from these may be
-   * recorded under it. Those that were not looked at again are looked at now: call it when the last of the steps has been built.
+   * Which contexts nobody has touched between their first listing and the last reading: only what was built from these may be
+   * recorded, under their digests. Those that were not looked at again are looked at now: call it when the last of the steps has
+   * been built.
    * @param contexts those that something was built from
    * @returns those of them that kept still; one that cannot be read did not
    */
   async untouched(
     contexts: readonly PlannedContext[],
     signal: AbortSignal,
-  ): Promise<readonly PlannedContext[]> {
-    const still: PlannedContext[] = [];
+  ): Promise<ReadonlyMap<PlannedContext, ContextDigest>> {
+    const still = new Map<PlannedContext, ContextDigest>();
     for (const context of contexts) {
       if (!this.#looks.has(keyOf(context))) this.lookAgain(context, signal);
-      if (await this.#looks.get(keyOf(context))) still.push(context);
+      const digest = await this.#looks.get(keyOf(context));
+      if (digest !== undefined) still.set(context, digest);
       signal.throwIfAborted();
     }
     return still;
@@ -110,23 +123,32 @@ export class Contexts {
   }
 
   /** Never rejects. */
-  async #isUntouched(key: string, context: PlannedContext, signal: AbortSignal): Promise<boolean> {
-    const before = await orNone(this.#digests.get(key));
-    const again = before && this.#list(context, { keepsList: false, signal });
-    const after = await orNone(again?.then(({ digest }) => digest));
-    if (before === undefined || before.stamp !== after?.stamp) return false;
-    await keepFiles(this.#store, before);
+  async #digestUntouched(
+    key: string,
+    context: PlannedContext,
+    signal: AbortSignal,
+  ): Promise<ContextDigest | undefined> {
+    const before = await orNone(this.#firsts.get(key));
+    if (before === undefined) return undefined;
+    const after = await orNone(this.#list(context, { keepsList: false, readsContents: 'now', signal }));
+    if (after?.digest === undefined || !isUntouched(before, after)) return undefined;
+    await keepFiles(this.#store, after.digest);
     await this.#save(context.directory);
-    return true;
+    return after.digest;
   }
 
-  async #first(key: string, context: PlannedContext, signal: AbortSignal): Promise<ContextDigest> {
-    const { digest, listed } = await this.#list(context, { keepsList: true, signal });
+  async #listFirst(
+    key: string,
+    context: PlannedContext,
+    readsContents: ListingOptions['readsContents'],
+    signal: AbortSignal,
+  ): Promise<ContextListing> {
+    const { listed, ...listing } = await this.#list(context, { keepsList: true, readsContents, signal });
     if (listed !== undefined) this.#listed.set(key, { folder: listed, at: performance.now() });
-    return digest;
+    return listing;
   }
 
-  async #list(context: PlannedContext, options: Parameters<typeof listContext>[2]): Promise<ContextListing> {
+  async #list(context: PlannedContext, options: ListingOptions): Promise<ContextListing> {
     const { directory, ignore, parents = [] } = context;
     const known = this.#known.get(directory) ?? this.#load(directory);
     this.#known.set(directory, known);
@@ -153,8 +175,8 @@ export async function keptFiles(store: CacheStore, digest: string): Promise<File
   return encoded && FileStates.decode(encoded);
 }
 
-async function orNone(digest: Promise<ContextDigest> | undefined): Promise<ContextDigest | undefined> {
-  return digest?.catch(() => undefined);
+async function orNone(listing: Promise<ContextListing> | undefined): Promise<ContextListing | undefined> {
+  return listing?.catch(() => undefined);
 }
 
 /** Equal for contexts that hold the same. */

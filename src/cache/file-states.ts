@@ -8,9 +8,20 @@ export class FileStates {
     this.#states = states;
   }
 
-  /** @param states those of files end in a space and the 32 characters of their digest; as many as paths */
-  static of(paths: readonly string[], states: readonly string[]): FileStates {
-    return new FileStates(new Map(paths.map((path, index) => [path, shorten(states[index] ?? '')])));
+  /**
+   * @param states as many as paths
+   * @param contents by place in the list of paths: digests of 32 latin1 characters; none where there is no content
+   */
+  static of(
+    paths: readonly string[],
+    states: readonly string[],
+    contents: readonly (string | undefined)[],
+  ): FileStates {
+    const stateAt = (index: number): string => {
+      const [state = '', content] = [states[index], contents[index]];
+      return content === undefined ? state : `${state} ${shorten(content)}`;
+    };
+    return new FileStates(new Map(paths.map((path, index) => [path, stateAt(index)])));
   }
 
   static decode(encoded: Buffer): FileStates {
@@ -45,15 +56,11 @@ export interface FileChange {
   readonly change: 'added' | 'removed' | 'content' | 'mode';
 }
 
-const DIGEST_CHARACTERS = 32;
 /** 72 bits: enough to tell two versions of a file apart for a message. */
 const SHORT = 9;
 
-function shorten(state: string): string {
-  if (!state.startsWith('file ')) return state;
-  const digestAt = state.length - DIGEST_CHARACTERS;
-  const short = Buffer.from(state.slice(digestAt, digestAt + SHORT), 'latin1').toString('base64');
-  return state.slice(0, digestAt) + short;
+function shorten(content: string): string {
+  return Buffer.from(content.slice(0, SHORT), 'latin1').toString('base64');
 }
 
 /** States begin with a type and permissions. */

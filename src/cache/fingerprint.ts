@@ -4,7 +4,7 @@ import type { ArtifactSpec, CleanupSpec, SquashScope, StepReference } from '../c
 import type { Builder, EngineInfo, Limits } from '../core/ports.js';
 
 /** Raised when the same inputs would make another image, or are encoded in another way. */
-const FORMAT = 2;
+const FORMAT = 3;
 /** Hex characters of a part's digest: enough to tell two values apart. */
 const PART = 16;
 

@@ -67,6 +67,11 @@ export class Records {
     return new Records(store, name, await read(store, name));
   }
 
+  /** Whether no step of the build file has ever been built, as far as is known. */
+  get isEmpty(): boolean {
+    return this.#memories.size === 0;
+  }
+
   /** The record of the last session that built the step or found it built. */
   last(label: string): StepRecord | undefined {
     return this.#memories.get(label)?.last;

@@ -48,15 +48,10 @@ export async function openSessionMemory(facts: MemoryFacts): Promise<SessionMemo
 type Known =
   /** Nothing says what will come of it. */
   | { readonly kind: 'unknown'; readonly why: string }
-  | { readonly kind: 'known'; readonly inputs: LateInputs; readonly context: Context | undefined };
+  | { readonly kind: 'known'; readonly inputs: EarlyInputs; readonly context: PlannedContext | undefined };
 
-/** All but the results of other steps, which may be built first. */
-type LateInputs = Omit<StepInputs, 'steps' | 'artifacts'>;
-
-interface Context {
-  readonly planned: PlannedContext;
-  readonly digest: ContextDigest;
-}
+/** Without the results of other steps, which may be built first, and what is read while the step is built. */
+type EarlyInputs = Omit<StepInputs, 'steps' | 'artifacts' | 'context'>;
 
 /** In the place of the result of a step that will be built. */
 const ANEW = 'anew';
@@ -66,6 +61,8 @@ class Memory implements SessionMemory {
   readonly #records: Records;
   readonly #contexts: Contexts;
   readonly #known = new Map<string, Known>();
+  /** By label, of the contexts that are read: as soon as it is known. */
+  readonly #digests = new Map<string, ContextDigest>();
   readonly #steps: ReadonlyMap<string, PlannedStep>;
   readonly #producers: ReadonlyMap<string, readonly PlannedStep[]>;
   /** Image IDs by label, of this session or of an earlier one. */
@@ -90,7 +87,7 @@ class Memory implements SessionMemory {
     const read = new Map<string, PlannedContext>();
     for (const [label, { kind }] of fates) {
       const context = kind === 'build' ? this.#contextOf(label) : undefined;
-      if (context !== undefined) read.set(label, context.planned);
+      if (context !== undefined) read.set(label, context);
     }
     this.#readers = new ContextReaders(this.#contexts, read);
     return fates;
@@ -141,20 +138,23 @@ class Memory implements SessionMemory {
   async remember(session: string, done: readonly DoneStep[], signal: AbortSignal): Promise<void> {
     const built = done.filter(({ fate }) => fate.kind === 'build');
     for (const { label, imageId } of built) this.#results.set(label, imageId);
-    const contexts = built.flatMap(({ label }) => this.#contextOf(label)?.planned ?? []);
-    const untouched = new Set(await this.#contexts.untouched(contexts, signal));
+    const contexts = built.flatMap(({ label }) => this.#contextOf(label) ?? []);
+    const untouched = await this.#contexts.untouched(contexts, signal);
     for (const { label, imageId, durationMs } of built) {
       this.#records.noteDuration(label, durationMs);
-      const step = this.#steps.get(label);
-      const fingerprint = step === undefined ? undefined : this.#fingerprint(step);
       const context = this.#contextOf(label);
-      if (fingerprint === undefined || (context !== undefined && !untouched.has(context.planned))) continue;
+      const digest = context && untouched.get(context);
+      if (context !== undefined && digest === undefined) continue;
+      if (digest !== undefined) this.#digests.set(label, digest);
+      const step = this.#steps.get(label);
+      const fingerprint = step && this.#fingerprint(step);
+      if (fingerprint === undefined) continue;
       this.#records.note(label, {
         fingerprint,
         imageId,
         session,
         at: Date.now(),
-        ...(context !== undefined && { context: context.digest.digest }),
+        ...(digest !== undefined && { context: digest.digest }),
       });
     }
     done.forEach((step) => {
@@ -175,7 +175,7 @@ class Memory implements SessionMemory {
     const fingerprint = step && this.#fingerprint(step);
     if (step === undefined || fingerprint === undefined || fate.kind === 'build') return;
     if (this.#records.imageOf(label, fingerprint.id) !== undefined) return;
-    const context = this.#contextOf(label)?.digest.digest;
+    const context = this.#digests.get(label)?.digest;
     const at = Date.now();
     this.#records.note(label, {
       fingerprint,
@@ -223,19 +223,23 @@ class Memory implements SessionMemory {
     if (!this.#facts.explains) return [];
     const last = this.#records.last(step.label);
     const files = last?.context === undefined ? undefined : await keptFiles(this.#facts.store, last.context);
+    const digest = this.#digests.get(step.label);
     return explain(last && { parts: last.fingerprint.parts, ...(files !== undefined && { files }) }, {
       parts: fingerprint?.parts ?? {},
-      ...(known.context !== undefined && { files: known.context.digest.files() }),
+      ...(digest !== undefined && { files: digest.files() }),
     });
   }
 
   #fingerprint(step: PlannedStep): Fingerprint | undefined {
     const known = this.#known.get(step.label);
     if (known?.kind !== 'known') return undefined;
+    const digest = this.#digests.get(step.label);
+    if (known.context !== undefined && digest === undefined) return undefined;
     const resultOf = (label: string): string => this.#results.get(label) ?? ANEW;
     const producers = this.#producers.get(step.label) ?? [];
     const inputs: StepInputs = {
       ...known.inputs,
+      ...(digest !== undefined && { context: digest.digest }),
       steps: Object.fromEntries(step.dependsOn.map((label) => [label, resultOf(label)])),
       artifacts: producers.flatMap(({ label, artifacts }) =>
         artifacts.map((spec) => ({ ...spec, step: label, result: resultOf(label) })),
@@ -254,14 +258,14 @@ class Memory implements SessionMemory {
     if ('why' in taken) return { kind: 'unknown', why: taken.why };
     const { bases } = taken;
     const reads = taken.readContext || usesContext(dockerfile.content);
-    let context: Context | undefined;
+    const context = reads ? this.#contextFor(step) : undefined;
     try {
-      context = reads ? await this.#contextFor(step, signal) : undefined;
+      if (context !== undefined) await this.#read(step, context, signal);
     } catch (error) {
       if (!(error instanceof ContextError)) throw error;
       return { kind: 'unknown', why: error.message };
     }
-    const inputs: LateInputs = {
+    const inputs: EarlyInputs = {
       version,
       dockerfile: dockerfile.content,
       references: dockerfile.references,
@@ -272,7 +276,6 @@ class Memory implements SessionMemory {
       builder,
       engine: { id: engine.info.id, store: engine.info.store },
       bases,
-      ...(context !== undefined && { context: context.digest.digest }),
       ...(cleanup !== undefined && { cleanup }),
       ...(squash !== undefined && { squash }),
       secrets: Object.fromEntries(secretsOf(step.label).map(({ name, digest }) => [name, digest])),
@@ -281,18 +284,23 @@ class Memory implements SessionMemory {
     return { kind: 'known', inputs, context };
   }
 
-  async #contextFor(step: PlannedStep, signal: AbortSignal): Promise<Context> {
+  #contextFor(step: PlannedStep): PlannedContext {
     const taken = (this.#producers.get(step.label) ?? []).flatMap(({ artifacts }) => artifacts);
     const { ignore } = step.dockerfile;
-    const planned: PlannedContext = {
+    return {
       directory: step.context,
       parents: artifactParents(taken, this.#facts.plan.workDirectory, step.context),
       ...(ignore !== undefined && { ignore }),
     };
-    return { planned, digest: await this.#contexts.digest(planned, signal) };
   }
 
-  #contextOf(label: string): Context | undefined {
+  /** Where nothing has been built yet, contents decide nothing: they are read when they have been sent. */
+  async #read({ label }: PlannedStep, context: PlannedContext, signal: AbortSignal): Promise<void> {
+    const digest = await this.#contexts.list(context, this.#records.isEmpty ? 'later' : 'now', signal);
+    if (digest !== undefined) this.#digests.set(label, digest);
+  }
+
+  #contextOf(label: string): PlannedContext | undefined {
     const known = this.#known.get(label);
     return known?.kind === 'known' ? known.context : undefined;
   }

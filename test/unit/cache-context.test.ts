@@ -4,8 +4,13 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { artifactParents } from '../../src/cache/artifact-parents.js';
-import { listContext, type ContextDigest, type ContextFolder } from '../../src/cache/context-digest.js';
-import { Contexts, keptFiles } from '../../src/cache/contexts.js';
+import {
+  isUntouched,
+  listContext,
+  type ContextDigest,
+  type ContextFolder,
+} from '../../src/cache/context-digest.js';
+import { Contexts, keptFiles, type PlannedContext } from '../../src/cache/contexts.js';
 import { scan } from '../../src/tar/scan.js';
 import { StatCache } from '../../src/cache/stat-cache.js';
 import { CacheStore } from '../../src/cache/store.js';
@@ -24,7 +29,8 @@ async function digestContext(
   known: StatCache,
   signal: AbortSignal,
 ): Promise<ContextDigest> {
-  return (await listContext(context, known, { keepsList: false, signal })).digest;
+  const { digest } = await listContext(context, known, { keepsList: false, readsContents: 'now', signal });
+  return digest ?? expect.fail('it has not read the contents');
 }
 
 function digest(
@@ -220,6 +226,8 @@ describe('artifacts’ parents', () => {
 describe('the contexts of a session', () => {
   const store = () => new CacheStore(userFolder({ XDG_CACHE_HOME: join(folder.path, 'cache') }));
   const context = () => ({ directory: at('') });
+  const digestOf = async (contexts: Contexts, of: PlannedContext): Promise<ContextDigest> =>
+    (await contexts.list(of, 'now', NEVER)) ?? expect.fail('it has not read the contents');
 
   it('are read once, then known by stat data alone', async () => {
     await inContext(['a=1', 'd/b=2']);
@@ -235,45 +243,89 @@ describe('the contexts of a session', () => {
   it('are listed once for all steps', async () => {
     await inContext(['a=1']);
     const contexts = new Contexts(store());
-    const first = await contexts.digest(context(), NEVER);
+    const first = await digestOf(contexts, context());
     await writeFile(at('a'), '2');
-    expect(await contexts.digest(context(), NEVER)).toBe(first);
-    expect(await contexts.digest({ ...context(), ignore: 'b' }, NEVER)).not.toBe(first);
-    expect((await new Contexts(store()).digest(context(), NEVER)).digest).not.toBe(first.digest);
+    expect(await digestOf(contexts, context())).toBe(first);
+    expect(await digestOf(contexts, { ...context(), ignore: 'b' })).not.toBe(first);
+    expect((await digestOf(new Contexts(store()), context())).digest).not.toBe(first.digest);
   });
 
-  it.each<[string, () => Promise<unknown>, boolean]>([
-    ['nothing', () => Promise.resolve(), true],
-    ['an ignored file', () => writeFile(at('d/out'), 'x'), true],
-    ['a change', () => writeFile(at('a'), '2'), false],
-    ['a change and back', () => writeFile(at('a'), '2').then(() => writeFile(at('a'), '1')), false],
-    ['a file that came and went', () => writeFile(at('n'), '').then(() => rm(at('n'))), false],
-    ['the whole folder gone', () => rm(at(''), { recursive: true }), false],
-  ])('tell %s since they were listed', async (_, change, still) => {
-    await inContext(['a=1', 'd/out=1', 'd/in=1']);
+  describe.each(['now', 'later'] as const)('with contents read %s', (readsContents) => {
+    it.each<[string, () => Promise<unknown>, boolean]>([
+      ['nothing', () => Promise.resolve(), true],
+      ['an ignored file', () => writeFile(at('d/out'), 'x'), true],
+      ['a change', () => writeFile(at('a'), '2'), false],
+      ['a change and back', () => writeFile(at('a'), '2').then(() => writeFile(at('a'), '1')), false],
+      ['a mode', () => chmod(at('d/in'), 0o600), false],
+      ['a file that came and went', () => writeFile(at('n'), '').then(() => rm(at('n'))), false],
+      ['the whole folder gone', () => rm(at(''), { recursive: true }), false],
+    ])('tell %s since they were listed', async (_, change, still) => {
+      await inContext(['a=1', 'd/out=1', 'd/in=1', 'e/', 'l -> a']);
+      await link(at('a'), at('same'));
+      const ignoring = { ...context(), ignore: 'd/out' };
+      for (const settled of [false, true]) {
+        if (settled) muchLater();
+        const contexts = new Contexts(store());
+        await contexts.list(ignoring, readsContents, NEVER);
+        const { digest: expected } = await digest('d/out');
+        await clockMoved();
+        await change();
+        const [one, two] = [ignoring, { ...ignoring }];
+        const untouched = await contexts.untouched([one, two], NEVER);
+        const digests = [one, two].map((of) => untouched.get(of)?.digest);
+        expect(digests).toEqual(still ? [expected, expected] : [undefined, undefined]);
+        expect(await contexts.untouched([context()], NEVER), 'never listed').toEqual(new Map());
+        await inContext(['a=1']);
+      }
+    });
+  });
+
+  it('have kept still only if contents that could change unseen are the same, too', async () => {
+    await inContext(['d/', 'd/a=1', 'e']);
+    const list = (readsContents: 'now' | 'later') =>
+      listContext(context(), StatCache.empty(), { keepsList: false, readsContents, signal: NEVER });
+    const after = await list('now');
+    // Files were written just now: the next write could fall within one tick of the clock, on systems that have such ticks.
+    for (const readsContents of ['now', 'later'] as const) {
+      const before = await list(readsContents);
+      expect(isUntouched(before, after)).toBe(true);
+      const contents = after.contents.map((content) =>
+        content?.replace(/./s, (byte) => (byte === 'x' ? 'y' : 'x')),
+      );
+      expect(isUntouched(before, { ...after, contents })).toBe(false);
+    }
+    muchLater();
+    expect((await list('later')).contents, 'no content is read').toEqual([]);
+    expect(isUntouched(await list('later'), after)).toBe(true);
+  });
+
+  it('are listed without reading what was written long ago, for a build that comes in any case', async () => {
+    await inContext(['a=1', 'd/b=2']);
+    muchLater();
     const contexts = new Contexts(store());
-    const ignoring = { ...context(), ignore: 'd/out' };
-    await contexts.digest(ignoring, NEVER);
-    await clockMoved();
-    await change();
-    expect(await contexts.untouched([ignoring, { ...ignoring }], NEVER)).toHaveLength(still ? 2 : 0);
-    expect(await contexts.untouched([context()], NEVER), 'never listed').toEqual([]);
+    expect(await contexts.list(context(), 'later', NEVER)).toBeUndefined();
+    await contexts.save();
+    await expect(readdir(join(folder.path, 'cache/habitus')), 'nothing learned').rejects.toThrow('ENOENT');
+    contexts.lookAgain(context(), NEVER);
+    const digests = [...(await contexts.untouched([context()], NEVER)).values()];
+    expect(digests.map(({ digest }) => digest)).toEqual([await digestText()]);
+    expect(await readdir(join(folder.path, 'cache/habitus/contents'))).toHaveLength(1);
   });
 
   it('are looked at again when their builder has read them: what happens later is nothing to it', async () => {
     await inContext(['a=1']);
     for (const reads of [true, false]) {
       const contexts = new Contexts(store());
-      await contexts.digest(context(), NEVER);
+      await digestOf(contexts, context());
       if (reads) {
         contexts.lookAgain(context(), NEVER);
         await contexts.untouched([context()], NEVER);
       }
       await clockMoved();
       await writeFile(at('a'), '2');
-      expect(await contexts.untouched([context()], NEVER)).toHaveLength(reads ? 1 : 0);
+      expect(await contexts.untouched([context()], NEVER)).toHaveProperty('size', reads ? 1 : 0);
       contexts.lookAgain(context(), NEVER);
-      expect(await contexts.untouched([context()], NEVER), 'read once more').toEqual([]);
+      expect(await contexts.untouched([context()], NEVER), 'read once more').toEqual(new Map());
     }
   });
 
@@ -286,7 +338,7 @@ describe('the contexts of a session', () => {
     const walked = await listAll(walk(at(''), compileIgnore('d/out'), NEVER));
     const open = async (): Promise<Contexts> => {
       const contexts = new Contexts(store());
-      await contexts.digest(ignoring, NEVER);
+      await digestOf(contexts, ignoring);
       return contexts;
     };
     const contexts = await open();
@@ -307,7 +359,7 @@ describe('the contexts of a session', () => {
   it('remember contents for the next session, but not those just written', async () => {
     await inContext(['a=1']);
     const contexts = new Contexts(store());
-    await contexts.digest(context(), NEVER);
+    await digestOf(contexts, context());
     await contexts.save();
     await expect(readdir(join(folder.path, 'cache/habitus'))).rejects.toThrow('ENOENT');
     muchLater();
@@ -323,7 +375,7 @@ describe('the contexts of a session', () => {
     const expected = await digestText();
     muchLater();
     const contexts = new Contexts(store());
-    await contexts.digest(context(), NEVER);
+    await digestOf(contexts, context());
     await contexts.save();
     const [name = ''] = await readdir(join(folder.path, 'cache/habitus/contents'));
     const file = join(folder.path, 'cache/habitus/contents', name);
@@ -333,7 +385,7 @@ describe('the contexts of a session', () => {
       damaged[place] = (damaged[place] ?? 0) ^ 0x11;
       for (const bytes of [damaged, whole.subarray(0, place)]) {
         writeFileSync(file, bytes);
-        expect((await new Contexts(store()).digest(context(), NEVER)).digest).toBe(expected);
+        expect((await digestOf(new Contexts(store()), context())).digest).toBe(expected);
       }
     }
   });
@@ -354,7 +406,7 @@ describe('the contexts of a session', () => {
           if (kind === 'mode') await chmod(at(name), 0o600 + value).catch(() => undefined);
           if (kind === 'swap') await rename(at('b'), at(name)).catch(() => undefined);
           const contexts = new Contexts(store());
-          const { digest: found } = await contexts.digest(context(), NEVER);
+          const { digest: found } = await digestOf(contexts, context());
           await contexts.save();
           expect(found).toBe(await digestText());
         }
@@ -366,7 +418,7 @@ describe('the contexts of a session', () => {
   it('are kept, to tell later what has changed', async () => {
     await inContext(['a=1', 'gone=1', 'mode=1', 'l -> a']);
     const contexts = new Contexts(store());
-    const before = await contexts.digest(context(), NEVER);
+    const before = await digestOf(contexts, context());
     expect(await keptFiles(store(), before.digest)).toBeUndefined();
     await contexts.untouched([context(), context()], NEVER);
     await writeFile(at('a'), '2');

@@ -209,7 +209,12 @@ describe('explaining', () => {
 
   it('names the files that changed, the first few', () => {
     const content = (letter: string) => `file 644 1 ${letter.repeat(32)}`;
-    const states = (files: Record<string, string>) => FileStates.of(Object.keys(files), Object.values(files));
+    const states = (files: Record<string, string>) =>
+      FileStates.of(
+        Object.keys(files),
+        Object.values(files).map((state) => state.replace(/ .{32}$/, '')),
+        Object.values(files).map((state) => / (.{32})$/.exec(state)?.[1]),
+      );
     const before = states({
       'src/main.c': content('a'),
       run: content('x'),
