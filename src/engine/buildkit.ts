@@ -18,8 +18,6 @@ import { memoryFolder } from './memory-folder.js';
 import { buildQuery, postBuild, unusableContext, type BuildPost } from './post-build.js';
 import { secretsService } from './secrets-service.js';
 import { authService, openSession } from './session.js';
-import { sshService } from './ssh-service.js';
-import { sshSources } from './ssh-sources.js';
 
 const DOCKERFILE = 'Dockerfile';
 const TARRED_DOCKERFILE = '.habitus.Dockerfile';
@@ -106,10 +104,14 @@ async function mountServices(
   { secrets, ssh }: BuildRequest,
   env: BuildKitConnection['env'],
 ): Promise<readonly Handlers[]> {
-  return [
-    ...(secrets.size > 0 ? [secretsService(secrets)] : []),
-    ...(ssh.length > 0 ? [sshService(await sshSources(ssh, env))] : []),
-  ];
+  const services = secrets.size > 0 ? [secretsService(secrets)] : [];
+  if (ssh.length === 0) return services;
+  // Reading keys loads what takes a while, and few steps have any.
+  const [{ sshService }, { sshSources }] = await Promise.all([
+    import('./ssh-service.js'),
+    import('./ssh-sources.js'),
+  ]);
+  return [...services, sshService(await sshSources(ssh, env))];
 }
 
 /**

@@ -54,6 +54,7 @@ describe.each(engines())('on $name', (engine) => {
     const first = await load(engine, folder, args);
     expect(first.parts).toContain('build-image');
     expect(first.parts.includes('buildkit')).toBe(builder === 'buildkit');
+    expect(first.packages, 'nothing that only keys of ssh need').toEqual([]);
     const second = await load(engine, folder, args);
     expect(second.stderr).toContain('nothing to build, 1 step unchanged');
     expect(second.parts).toContain('connect');
