@@ -15,7 +15,9 @@ import { hashLarge, hashSmall, SMALL } from './hash-file.js';
 import { FileStates } from './file-states.js';
 import { look, scan, type Scanned } from '../tar/scan.js';
 import { ListedFolder } from '../tar/listed.js';
-import { isSettled, type FileStat, type StatCache } from './stat-cache.js';
+import { hasNames, PERMISSIONS } from '../tar/walk.js';
+import { Words } from '../tar/words.js';
+import { isSettled, type StatCache } from './stat-cache.js';
 
 export interface ContextFolder {
   /** Absolute. */
@@ -46,13 +48,10 @@ export interface ContextListing {
   readonly digest?: ContextDigest;
   /** Digests of files by their place in the listing, as far as they were read. */
   readonly contents: readonly (string | undefined)[];
-  /** Absent where it was not asked for, or is too much to be kept. */
-  readonly listed?: ListedFolder;
+  readonly listed: ListedFolder;
 }
 
 export interface ListingOptions {
-  /** For sending what was found. */
-  readonly keepsList: boolean;
   /** `later`: only of files that could be written to once more without its showing. */
   readonly readsContents: 'now' | 'later';
   readonly signal: AbortSignal;
@@ -63,9 +62,6 @@ const SLICE = 10;
 const LARGE_AT_ONCE = 4;
 /** How often a file is read again that changes while it is read. */
 const ATTEMPTS = 3;
-const PERMISSIONS = 0o7777;
-/** Some 10 MB. */
-const MOST_LISTED = 50_000;
 /** Each call of a hash costs more than a short text. */
 const TEXT_AT_ONCE = 1 << 16;
 
@@ -77,24 +73,20 @@ const TEXT_AT_ONCE = 1 << 16;
 export async function listContext(
   context: ContextFolder,
   known: StatCache,
-  { keepsList, readsContents, signal }: ListingOptions,
+  { readsContents, signal }: ListingOptions,
 ): Promise<ContextListing> {
   signal.throwIfAborted();
   const listing = new Listing(context.directory, known, readsContents, signal);
-  let listed = keepsList ? new ListedFolder() : undefined;
   let until = performance.now() + SLICE;
   for (const found of scan(context.directory, context.ignore)) {
     listing.add(found);
-    listed?.add(found);
-    if (listed !== undefined && listed.length > MOST_LISTED) listed = undefined;
     if (performance.now() < until) continue;
     await turn();
     signal.throwIfAborted();
     until = performance.now() + SLICE;
   }
   await listing.readLarge();
-  const summary = listing.summary(parentStates(context));
-  return { ...summary, ...(listed !== undefined && listing.isAsScanned && { listed }) };
+  return listing.summary(parentStates(context));
 }
 
 /**
@@ -112,16 +104,15 @@ class Listing {
   readonly #known: StatCache;
   readonly #readsContents: ListingOptions['readsContents'];
   readonly #signal: AbortSignal;
-  readonly #paths: string[] = [];
-  /** Without contents. */
-  readonly #states: string[] = [];
+  readonly #listed = new ListedFolder();
   readonly #contents: (string | undefined)[] = [];
   readonly #racy = new Map<number, string>();
-  readonly #changeTimes: bigint[] = [];
-  readonly #inodes: bigint[] = [];
+  readonly #changeTimes = new Words();
+  readonly #inodes = new Words();
   /** First names of files that have several, by inode. */
-  readonly #links = new Map<string, string>();
-  #isAsScanned = true;
+  readonly #firstNames = new Map<string, string>();
+  /** First names of files that are listed under another one, by the place of that. */
+  readonly #links = new Map<number, string>();
   /** Files still to be read. */
   readonly #later: { readonly index: number; readonly found: Scanned }[] = [];
 
@@ -140,22 +131,18 @@ class Listing {
   /** Contents of small files are read at once. */
   add(found: Scanned): void {
     const { path, type, stats } = found;
-    const index = this.#paths.push(path) - 1;
-    const first = type === 'file' && stats.nlink !== 1n ? this.#firstName(found) : path;
+    const index = this.#listed.add(found);
+    this.#changeTimes.set(index, stats.ctimeNs);
+    this.#inodes.set(index, stats.ino);
+    if (type !== 'file') return;
+    const first = hasNames(found) ? this.#firstName(found) : path;
     if (first !== path) {
-      this.#set(index, found, `hardlink ${modeOf(stats)} ${first}`);
+      this.#links.set(index, first);
       return;
     }
-    this.#set(index, found, stateOf(found));
-    if (type !== 'file') return;
     const content = this.#known.digestOf(path, stats);
     if (content !== undefined) this.#contents[index] = content;
     else if (this.#readsContents === 'now' || !isSettled(stats, now())) this.#readSmall(index, found);
-  }
-
-  /** Whether no file had changed when it was read. */
-  get isAsScanned(): boolean {
-    return this.#isAsScanned;
   }
 
   async readLarge(): Promise<void> {
@@ -168,11 +155,11 @@ class Listing {
   }
 
   /** Paths and states hold no NUL: nothing can be read in two ways. Which of them are files with a content, states tell. */
-  summary(parents: readonly string[]): Pick<ContextListing, 'stamp' | 'digest' | 'contents'> {
+  summary(parents: readonly string[]): ContextListing {
     const hash = createHash('sha256');
     let text = '';
-    for (const [index, path] of this.#paths.entries()) {
-      text += `${this.#states[index] ?? ''}\0${path}\0`;
+    for (const [index, path] of this.#listed.paths.entries()) {
+      text += `${this.#stateAt(index)}\0${path}\0`;
       if (text.length < TEXT_AT_ONCE) continue;
       hash.update(text, 'latin1');
       text = '';
@@ -181,11 +168,11 @@ class Listing {
     // Of the folder itself only this counts: what came and went in it.
     const root = look(this.#directory, '.')?.stats.ctimeNs;
     const stats = createHash('sha256').update(`${layout} ${String(root)}`);
-    for (const column of [this.#changeTimes, this.#inodes]) stats.update(BigInt64Array.from(column));
-    const contents = this.#contents;
+    for (const column of [this.#changeTimes, this.#inodes]) stats.update(column.view());
     return {
       stamp: { stats: stats.digest('hex'), racy: this.#racy },
-      contents,
+      contents: this.#contents,
+      listed: this.#listed,
       ...(this.#readsContents === 'now' && { digest: this.#digest(layout) }),
     };
   }
@@ -201,7 +188,7 @@ class Listing {
     }
     return {
       digest: hash.update(text, 'latin1').digest('hex'),
-      files: () => FileStates.of(this.#paths, this.#states, this.#contents),
+      files: () => FileStates.of(this.#listed.paths, (index) => this.#stateAt(index), this.#contents),
     };
   }
 
@@ -226,14 +213,15 @@ class Listing {
       const readAt = now();
       const content = await hashLarge(this.#directory, path, found.stats, this.#signal);
       if (content !== undefined) {
-        this.#set(index, found, stateOf(found));
+        this.#listed.set(index, found);
+        this.#changeTimes.set(index, found.stats.ctimeNs);
+        this.#inodes.set(index, found.stats.ino);
         this.#learn(index, found, content, readAt);
         return;
       }
       const again = look(this.#directory, path);
       if (again?.type !== 'file') break;
       found = again;
-      this.#isAsScanned = false;
     }
     throw new ContextError(`${shown(path)} of the context changed while it was being read`, {
       hint: 'Build again when nothing writes to it, or leave it out with a line in .dockerignore.',
@@ -246,43 +234,36 @@ class Listing {
     if (!isSettled(stats, readAt)) this.#racy.set(index, content);
   }
 
-  #set(index: number, { stats }: Scanned, state: string): void {
-    this.#states[index] = state;
-    this.#changeTimes[index] = stats.ctimeNs;
-    this.#inodes[index] = stats.ino;
+  /** Type, permissions, and what else the type has, but for a content. */
+  #stateAt(index: number): string {
+    const { type, mode, size, whole } = this.#listed.at(index);
+    const permissions = mode.toString(8);
+    const first = this.#links.get(index);
+    if (first !== undefined) return `hardlink ${permissions} ${first}`;
+    switch (type) {
+      case 'file':
+        return `file ${permissions} ${size}`;
+      case 'symlink':
+        return `symlink ${permissions} ${whole?.target ?? ''}`;
+      case 'character':
+      case 'block':
+        return `${type} ${permissions} ${String(whole?.stats.rdev)}`;
+      case 'directory':
+      case 'fifo':
+        return `${type} ${permissions}`;
+    }
   }
 
   #firstName({ path, stats }: Scanned): string {
     const inode = `${String(stats.dev)}:${String(stats.ino)}`;
-    const first = this.#links.get(inode) ?? path;
-    this.#links.set(inode, first);
+    const first = this.#firstNames.get(inode) ?? path;
+    this.#firstNames.set(inode, first);
     return first;
   }
 }
 
 function now(): bigint {
   return BigInt(Date.now()) * 1_000_000n;
-}
-
-/** Type, permissions, and what else the type has, but for a content. */
-function stateOf({ type, stats, target = '' }: Scanned): string {
-  const mode = modeOf(stats);
-  switch (type) {
-    case 'file':
-      return `file ${mode} ${String(stats.size)}`;
-    case 'symlink':
-      return `symlink ${mode} ${target}`;
-    case 'character':
-    case 'block':
-      return `${type} ${mode} ${String(stats.rdev)}`;
-    case 'directory':
-    case 'fifo':
-      return `${type} ${mode}`;
-  }
-}
-
-function modeOf({ mode }: FileStat): string {
-  return (Number(mode) & PERMISSIONS).toString(8);
 }
 
 /** Folders that artifacts need look like those of the context folder, ignored or not (src/tar/overlay.ts). */
@@ -294,7 +275,7 @@ function parentStates({ directory, parents = [] }: ContextFolder): readonly stri
     } catch (error) {
       if (!(error instanceof ContextError)) throw error;
     }
-    const mode = found?.type === 'directory' ? modeOf(found.stats) : 'none';
+    const mode = found?.type === 'directory' ? (Number(found.stats.mode) & PERMISSIONS).toString(8) : 'none';
     return `parent ${mode}\0${path}\0`;
   });
 }

@@ -130,7 +130,7 @@ export class Contexts {
   ): Promise<ContextDigest | undefined> {
     const before = await orNone(this.#firsts.get(key));
     if (before === undefined) return undefined;
-    const after = await orNone(this.#list(context, { keepsList: false, readsContents: 'now', signal }));
+    const after = await orNone(this.#list(context, { readsContents: 'now', signal }));
     if (after?.digest === undefined || !isUntouched(before, after)) return undefined;
     await keepFiles(this.#store, after.digest);
     await this.#save(context.directory);
@@ -143,8 +143,8 @@ export class Contexts {
     readsContents: ListingOptions['readsContents'],
     signal: AbortSignal,
   ): Promise<ContextListing> {
-    const { listed, ...listing } = await this.#list(context, { keepsList: true, readsContents, signal });
-    if (listed !== undefined) this.#listed.set(key, { folder: listed, at: performance.now() });
+    const listing = await this.#list(context, { readsContents, signal });
+    this.#listed.set(key, { folder: listing.listed, at: performance.now() });
     return listing;
   }
 

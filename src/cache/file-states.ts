@@ -9,19 +9,19 @@ export class FileStates {
   }
 
   /**
-   * @param states as many as paths
+   * @param stateAt of the path at a place, without its content
    * @param contents by place in the list of paths: digests of 32 latin1 characters; none where there is no content
    */
   static of(
     paths: readonly string[],
-    states: readonly string[],
+    stateAt: (index: number) => string,
     contents: readonly (string | undefined)[],
   ): FileStates {
-    const stateAt = (index: number): string => {
-      const [state = '', content] = [states[index], contents[index]];
-      return content === undefined ? state : `${state} ${shorten(content)}`;
-    };
-    return new FileStates(new Map(paths.map((path, index) => [path, stateAt(index)])));
+    const states = paths.map((path, index): [string, string] => {
+      const content = contents[index];
+      return [path, content === undefined ? stateAt(index) : `${stateAt(index)} ${shorten(content)}`];
+    });
+    return new FileStates(new Map(states));
   }
 
   static decode(encoded: Buffer): FileStates {

@@ -1,50 +1,66 @@
-/** What `walk` gives of a folder, kept in columns: entries are made of them only where somebody asks. */
+/** What `scan` gives of a folder, kept in columns: objects are made of them only where somebody asks. */
 import type { Scanned } from './scan.js';
-import { toEntry, type WalkedEntry } from './walk.js';
+import { hasNames, PERMISSIONS, plainEntry, toEntry, type WalkedEntry } from './walk.js';
+import { Words } from './words.js';
+
+/** What is kept of each entry. */
+export interface Listed {
+  readonly type: Scanned['type'];
+  /** Permissions. */
+  readonly mode: number;
+  readonly size: number;
+  /** All that was found, where it is neither a folder nor a file of one name. */
+  readonly whole: Scanned | undefined;
+}
 
 export class ListedFolder {
   readonly #paths: string[] = [];
   readonly #types: Scanned['type'][] = [];
-  readonly #modes: bigint[] = [];
-  readonly #sizes: bigint[] = [];
-  readonly #times: bigint[] = [];
+  readonly #modes: number[] = [];
+  readonly #sizes: number[] = [];
+  readonly #times = new Words();
   /** Of what is not a file of one name or a folder; few, as a rule. */
   readonly #others = new Map<number, Scanned>();
 
-  get length(): number {
-    return this.#paths.length;
+  get paths(): readonly string[] {
+    return this.#paths;
   }
 
-  /** @param found in the order of `scan` */
-  add(found: Scanned): void {
-    const { path, type, stats } = found;
-    const index = this.#paths.push(path) - 1;
-    this.#types.push(type);
-    this.#modes.push(stats.mode);
-    this.#sizes.push(stats.size);
-    this.#times.push(stats.mtimeNs);
-    if ((type === 'file' && stats.nlink > 1n) || (type !== 'file' && type !== 'directory'))
-      this.#others.set(index, found);
+  /**
+   * @param found in the order of `scan`
+   * @returns its place
+   */
+  add(found: Scanned): number {
+    const index = this.#paths.push(found.path) - 1;
+    this.set(index, found);
+    return index;
+  }
+
+  /** @param found what is at the path of this place by now */
+  set(index: number, found: Scanned): void {
+    const { type, stats } = found;
+    this.#types[index] = type;
+    this.#modes[index] = Number(stats.mode) & PERMISSIONS;
+    this.#sizes[index] = Number(stats.size);
+    this.#times.set(index, stats.mtimeNs);
+    if ((type === 'file' && !hasNames(found)) || type === 'directory') this.#others.delete(index);
+    else this.#others.set(index, found);
+  }
+
+  at(index: number): Listed {
+    return {
+      type: this.#types[index] ?? 'file',
+      mode: this.#modes[index] ?? 0,
+      size: this.#sizes[index] ?? 0,
+      whole: this.#others.get(index),
+    };
   }
 
   *entries(): Generator<WalkedEntry> {
     for (const [index, path] of this.#paths.entries()) {
-      const other = this.#others.get(index);
-      yield other === undefined ? this.#entry(index, path) : toEntry(other);
+      const { type, mode, size, whole } = this.at(index);
+      if (whole !== undefined) yield toEntry(whole);
+      else yield { entry: plainEntry(path, type, { mode, size, mtimeNs: this.#times.at(index) }) };
     }
   }
-
-  #entry(index: number, path: string): WalkedEntry {
-    const type = this.#types[index] ?? 'file';
-    const stats = {
-      mode: this.#modes[index] ?? 0n,
-      size: this.#sizes[index] ?? 0n,
-      mtimeNs: this.#times[index] ?? 0n,
-      ...ORDINARY,
-    };
-    return toEntry({ path, type, stats });
-  }
 }
-
-/** Of a file of one name, or a folder. */
-const ORDINARY = { rdev: 0n, nlink: 1n, dev: 0n, ino: 0n };

@@ -13,7 +13,8 @@ export interface WalkedEntry {
 
 /** How long others wait at most, in milliseconds. */
 const SLICE = 10;
-const PERMISSIONS = 0o7777n;
+/** Of the bits of a mode. */
+export const PERMISSIONS = 0o7777;
 
 /**
  * As `scan`, with 0:0 for owner as docker sends a context.
@@ -48,28 +49,29 @@ export function folderAt(directory: string, path: string): WalkedEntry | undefin
   }
 }
 
-/** Of what stat says, the part that an entry is made of. */
-type EntryStats = Pick<Scanned['stats'], 'mode' | 'size' | 'mtimeNs' | 'rdev' | 'nlink' | 'dev' | 'ino'>;
-
-/** With 0:0 for owner. */
-export function toEntry({
-  path,
-  type,
-  stats,
-  target,
-}: Omit<Scanned, 'stats'> & { readonly stats: EntryStats }): WalkedEntry {
+export function toEntry(found: Scanned): WalkedEntry {
+  const { path, type, stats, target } = found;
+  const { mtimeNs } = stats;
   const entry: ContextEntry = {
-    path,
-    type,
-    mode: Number(stats.mode & PERMISSIONS),
-    uid: 0,
-    gid: 0,
-    size: type === 'file' ? Number(stats.size) : 0,
-    mtimeNs: stats.mtimeNs,
+    ...plainEntry(path, type, { mode: Number(stats.mode) & PERMISSIONS, size: Number(stats.size), mtimeNs }),
     ...(target !== undefined && { linkname: target }),
     ...((type === 'character' || type === 'block') && deviceNumbers(stats.rdev)),
   };
-  return type === 'file' && stats.nlink > 1n ? { entry, inode: `${stats.dev}:${stats.ino}` } : { entry };
+  return hasNames(found) ? { entry, inode: `${stats.dev}:${stats.ino}` } : { entry };
+}
+
+/** What there is to say of an entry whatever its type, with 0:0 for owner. */
+export function plainEntry(
+  path: string,
+  type: Scanned['type'],
+  { mode, size, mtimeNs }: Pick<ContextEntry, 'mode' | 'size' | 'mtimeNs'>,
+): ContextEntry {
+  return { path, type, mode, uid: 0, gid: 0, size: type === 'file' ? size : 0, mtimeNs };
+}
+
+/** Whether it is a file with several names (hard links). */
+export function hasNames({ type, stats }: Scanned): boolean {
+  return type === 'file' && stats.nlink > 1n;
 }
 
 /** Linux's dev_t, see makedev(3). */

@@ -29,7 +29,7 @@ async function digestContext(
   known: StatCache,
   signal: AbortSignal,
 ): Promise<ContextDigest> {
-  const { digest } = await listContext(context, known, { keepsList: false, readsContents: 'now', signal });
+  const { digest } = await listContext(context, known, { readsContents: 'now', signal });
   return digest ?? expect.fail('it has not read the contents');
 }
 
@@ -283,7 +283,7 @@ describe('the contexts of a session', () => {
   it('have kept still only if contents that could change unseen are the same, too', async () => {
     await inContext(['d/', 'd/a=1', 'e']);
     const list = (readsContents: 'now' | 'later') =>
-      listContext(context(), StatCache.empty(), { keepsList: false, readsContents, signal: NEVER });
+      listContext(context(), StatCache.empty(), { readsContents, signal: NEVER });
     const after = await list('now');
     // Files were written just now: the next write could fall within one tick of the clock, on systems that have such ticks.
     for (const readsContents of ['now', 'later'] as const) {

@@ -212,7 +212,7 @@ describe('explaining', () => {
     const states = (files: Record<string, string>) =>
       FileStates.of(
         Object.keys(files),
-        Object.values(files).map((state) => state.replace(/ .{32}$/, '')),
+        (index) => Object.values(files)[index]?.replace(/ .{32}$/, '') ?? '',
         Object.values(files).map((state) => / (.{32})$/.exec(state)?.[1]),
       );
     const before = states({
