@@ -3,7 +3,6 @@ import pLimit from 'p-limit';
 import { QUESTIONS_AT_ONCE } from '../core/calls-at-once.js';
 import type { Fate, Hold } from '../core/memory.js';
 import type { Plan, PlannedStep } from '../core/plan.js';
-import type { Engine } from '../core/ports.js';
 import { IMAGE_GONE } from './explain.js';
 
 export interface Known {
@@ -20,20 +19,21 @@ export interface Known {
   readonly leavesOutCommand: (step: PlannedStep) => boolean;
 }
 
-/** Where nothing is to be done, since all names are where they belong: asked as one, which is as good as holding each. */
+/**
+ * Where nothing is to be done, since all names are where they belong: asked as one, which is as good as holding each.
+ * @param found the names of the plan → image IDs, as of this session
+ */
 export async function namedAlready(
   known: Known,
-  engine: Engine,
-  signal: AbortSignal,
+  found: Promise<ReadonlyMap<string, string>>,
 ): Promise<ReadonlyMap<string, Fate> | undefined> {
   const { steps } = known.plan;
   if (known.changed.size > 0 || steps.some((step) => hasWork(step, known))) return undefined;
-  const names = steps.flatMap(({ keep, imageName }) => (keep ? [imageName] : []));
-  const found = await engine.findNames(names, signal);
+  const names = await found;
   const fates = new Map<string, Fate>();
   for (const { label, keep, imageName } of steps) {
     const imageId = known.results.get(label);
-    if (imageId === undefined || (keep && found.get(imageName) !== imageId)) return undefined;
+    if (imageId === undefined || (keep && names.get(imageName) !== imageId)) return undefined;
     fates.set(label, { kind: keep ? 'named' : 'leave', imageId });
   }
   return fates;

@@ -108,6 +108,7 @@ class Memory implements SessionMemory {
   async #decide(hold: Hold, signal: AbortSignal): Promise<ReadonlyMap<string, Fate>> {
     const { steps } = this.#facts.plan;
     const look = lookOnce(this.#facts.engine, signal);
+    const named = this.#mayKeepAll ? this.#findNames(signal) : undefined;
     await Promise.all(
       steps.map(async (step) => {
         this.#known.set(step.label, await this.#look(step, look, signal));
@@ -126,13 +127,25 @@ class Memory implements SessionMemory {
       keepArtifacts: this.#facts.keepArtifacts,
       leavesOutCommand: (step: PlannedStep) => this.#leavesOutCommand(step),
     };
-    if (!this.#facts.holdsAll) {
-      const named = await namedAlready(given, this.#facts.engine, signal);
-      if (named !== undefined) return named;
-    }
+    const unchanged = named && (await namedAlready(given, named));
+    if (unchanged !== undefined) return unchanged;
     return decideFates(given, hold, (label, imageId) => {
       this.#records.forgetImage(label, imageId);
     });
+  }
+
+  /** Whether it may turn out that there is nothing to do. */
+  get #mayKeepAll(): boolean {
+    return !this.#facts.holdsAll && !this.#records.isEmpty;
+  }
+
+  /** Asked before the answer is known to be needed: it comes while files are looked at. */
+  #findNames(signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+    const names = this.#facts.plan.steps.flatMap(({ keep, imageName }) => (keep ? [imageName] : []));
+    const found = this.#facts.engine.findNames(names, signal);
+    // Who does not need it need not hear of it.
+    found.catch(() => undefined);
+    return found;
   }
 
   async remember(session: string, done: readonly DoneStep[], signal: AbortSignal): Promise<void> {
