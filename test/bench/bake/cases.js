@@ -13,7 +13,7 @@ const TOKEN = ['ARG BUST', 'RUN echo $BUST > /token'];
  * - `nothing`: all was built before
  * - `token`: the build arg BUST, and with it whatever follows `ARG BUST`
  * - `file`: one file of the context, `token`
- * - `folder`: the project itself, a folder that was never seen, with new content in each file
+ * - `folder`: the project itself, a folder that was never seen, with new content in each file; no image has its names
  *
  * `expected` are files that have to be in the images: with `size`, of so many bytes; else with the run's token as text.
  * `bulky`: what a run leaves in BuildKit's cache is removed after it, not after the case.

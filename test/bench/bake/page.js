@@ -36,6 +36,8 @@ greatest value.
 - CPU is what the client's processes used together. What the engine does for them is not in it (buildah has no engine: all of
   its work is).
 - Peak memory is that of the largest process of the client, in the worst of the rounds.
+- Habitus removes the images that lose their names to new ones, within its time; the peers leave them without a name. In the cold
+  case there are none.
 - docker compose hands its builds to bake. buildah builds one image after the other, as its script says, in a store of its own,
   and RUN in a chroot.
 `;

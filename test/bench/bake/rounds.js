@@ -53,6 +53,7 @@ class Builder {
     const { engine, folder, signal, say } = this.#scene;
     const [images, cache] = [await engine.images(), await engine.cache()];
     try {
+      if (this.#case.fresh === 'folder') await this.#tool.removeImages();
       this.#renew();
       const command = this.#tool.command(this.#project, this.#case.steps, this.#token);
       // What was written before is not to be written while this runs.
