@@ -3,11 +3,17 @@
 'use strict';
 const { existsSync } = require('node:fs');
 const { join } = require('node:path');
-const { setFlagsFromString } = require('node:v8');
 
-// Most of what is made here is garbage at once: without these bounds V8 keeps some 20 MB of it before it looks.
-setFlagsFromString('--max-semi-space-size=2');
-setFlagsFromString('--semi-space-growth-factor=1');
+if (!/^--?(?:version|help)$/.test(process.argv.slice(2).join(' '))) {
+  // Node brings these compiled for V8 as it is by itself: after a change of flags each would be compiled anew.
+  for (const name of ['child_process', 'crypto', 'fs/promises', 'https', 'module', 'os', 'tty', 'vm']) {
+    require(`node:${name}`);
+  }
+  const { setFlagsFromString } = require('node:v8');
+  // Most of what is made here is garbage at once: without these bounds V8 keeps some 20 MB of it before it looks.
+  setFlagsFromString('--max-semi-space-size=2');
+  setFlagsFromString('--semi-space-growth-factor=1');
+}
 
 const program = join(__dirname, '../dist/program/main.cjs');
 if (existsSync(program)) {
