@@ -175,11 +175,14 @@ export interface Engine {
   describeImage(reference: string, signal?: AbortSignal): Promise<ImageDescription | undefined>;
   /** Give an image another name `repository:tag`; moves the name if another image has it. */
   tagImage(reference: string, name: string): Promise<void>;
-  /** Remove a name, and the image with its last name; no error when it is gone, or (unless `force`) still in use. */
+  /**
+   * Remove a name, and the image with its last name; no error when it is gone.
+   * @returns whether it is gone; without `force`, what is still in use is not
+   */
   removeImage(
     reference: string,
     options?: { readonly force?: boolean; readonly noPrune?: boolean },
-  ): Promise<void>;
+  ): Promise<boolean>;
   readonly archives: ImageArchives;
   createContainer(request: ContainerRequest, signal: AbortSignal): Promise<EngineContainer>;
   /** All containers, running or not, with this label `key=value` or `key`. */

@@ -27,20 +27,21 @@ export async function removeTraces(
   removal: ImageRemoval,
 ): Promise<Removed> {
   const problems: string[] = [];
-  const attempt = async (what: string, work: () => Promise<unknown>): Promise<boolean> => {
+  const attempt = async <T>(what: string, work: () => Promise<T>): Promise<T | undefined> => {
     try {
-      await work();
-      return true;
+      return await work();
     } catch (error) {
       problems.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
-      return false;
+      return undefined;
     }
   };
   let containers = 0;
   await attempt(`containers of session ${session} may be left`, async () => {
     for (const { id } of await engine.listContainers(`${SESSION_LABEL}=${session}`)) {
-      if (await attempt(`container ${id.slice(0, 12)} is left`, () => engine.removeContainer(id)))
+      await attempt(`container ${id.slice(0, 12)} is left`, async () => {
+        await engine.removeContainer(id);
         containers += 1;
+      });
     }
   });
   for (const id of idsOf(unmarked, 'container')) {
@@ -57,7 +58,9 @@ export async function removeTraces(
     await Promise.all(
       tagged.map(({ name }) =>
         atOnce(async () => {
-          if (await attempt(`image ${name} is left`, () => engine.removeImage(name, removal))) images += 1;
+          const isGone = await attempt(`image ${name} is left`, () => engine.removeImage(name, removal));
+          if (isGone === true) images += 1;
+          if (isGone === false) problems.push(`image ${name} is left: a container uses it`);
         }),
       ),
     );
@@ -69,12 +72,6 @@ export async function removeTraces(
           atOnce(() => attempt(`image ${id} is left`, () => removeIfNameless(engine, id, { noPrune }))),
         ),
       );
-    }
-    // The engine's refusal to remove what a container uses is no error to `removeImage`.
-    const left = tagged.length === 0 ? [] : await engine.listImageNames(prefix);
-    for (const { name } of left) {
-      if (problems.some((problem) => problem.startsWith(`image ${name} is left:`))) continue;
-      problems.push(`image ${name} is left: a container uses it`);
     }
   });
   const noted = idsOf(unmarked, 'image');

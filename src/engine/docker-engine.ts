@@ -107,7 +107,7 @@ export class DockerEngine implements Engine {
   removeImage(
     reference: string,
     options?: { readonly force?: boolean; readonly noPrune?: boolean },
-  ): Promise<void> {
+  ): Promise<boolean> {
     if (this.info.store === 'containerd' && options?.noPrune !== true) {
       return removeImageWithParents(this.#transport, reference, options);
     }

@@ -96,11 +96,12 @@ export function registryOf(repository: string): string {
   return rest.length > 0 && (/[.:]/.test(first) || first === 'localhost') ? first : 'docker.io';
 }
 
+/** See Engine.removeImage. */
 export async function removeImage(
   transport: Transport,
   reference: string,
   options: { readonly force?: boolean; readonly noPrune?: boolean } = {},
-): Promise<void> {
+): Promise<boolean> {
   try {
     await transport.json({
       method: 'DELETE',
@@ -108,10 +109,11 @@ export async function removeImage(
       query: { ...(options.force && { force: '1' }), ...(options.noPrune && { noprune: '1' }) },
       purpose: `remove the image ${reference}`,
     });
+    return true;
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
-    if (error.status === 404 || isRemovedMeanwhile(error)) return;
-    if (error.status === 409 && options.force !== true) return;
+    if (error.status === 404 || isRemovedMeanwhile(error)) return true;
+    if (error.status === 409 && options.force !== true) return false;
     throw error;
   }
 }
@@ -124,10 +126,18 @@ export async function removeImageWithParents(
   transport: Transport,
   reference: string,
   options: { readonly force?: boolean } = {},
-): Promise<void> {
+): Promise<boolean> {
   const image = await inspectImage(transport, reference);
-  await removeImage(transport, reference, options);
-  if (image?.Parent === undefined || image.Parent === '') return;
+  const isGone = await removeImage(transport, reference, options);
+  if (isGone && image !== undefined) await removeParents(transport, image);
+  return isGone;
+}
+
+async function removeParents(
+  transport: Transport,
+  image: { readonly Id: string; readonly Parent?: string },
+): Promise<void> {
+  if (image.Parent === undefined || image.Parent === '') return;
   if ((await inspectImage(transport, image.Id)) !== undefined) return;
   const listed = (await listImages(transport, { all: '1' })) as readonly ListedImage[];
   const left = new Map(listed.map((each) => [each.Id, each]));

@@ -229,8 +229,8 @@ export function describeEngineContract(
         await engine.tagImage('busybox:latest', name);
         const { id: imageId } = (await engine.describeImage('busybox:latest')) ?? { id: '' };
         expect(await engine.listImageNames(`${PREFIX}/${id}`)).toEqual([{ name, imageId }]);
-        await engine.removeImage(name);
-        await engine.removeImage(name);
+        expect(await engine.removeImage(name)).toBe(true);
+        expect(await engine.removeImage(name), 'gone already').toBe(true);
         expect(await engine.listImageNames(`${PREFIX}/${id}`)).toEqual([]);
         expect(await engine.describeImage('busybox:latest')).toBeDefined();
       });
@@ -340,6 +340,7 @@ export function describeEngineContract(
         expect(files[1]?.content.toString()).toBe('hello\n');
         const error = await failureOf(container.archive('/absent', NEVER));
         expect((error as EngineError).status).toBe(404);
+        expect(await engine.removeImage(scene.tag), 'the container uses it').toBe(false);
         await container.remove();
         await engine.removeImage(scene.tag);
       });

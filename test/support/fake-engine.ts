@@ -96,12 +96,15 @@ export class FakeEngine implements Engine {
     return Promise.resolve();
   }
 
-  removeImage(reference: string): Promise<void> {
+  removeImage(reference: string): Promise<boolean> {
     const image = this.#find(reference);
-    image?.names.delete(reference);
+    if (image === undefined) return Promise.resolve(true);
+    const others = [...image.names].filter((name) => name !== reference);
     const used = [...this.containers.values()].some((container) => container.image === image);
-    if (image?.names.size === 0 && !used) this.images.delete(image.id);
-    return Promise.resolve();
+    if (others.length === 0 && used) return Promise.resolve(false);
+    image.names.delete(reference);
+    if (others.length === 0) this.images.delete(image.id);
+    return Promise.resolve(true);
   }
 
   createContainer(request: ContainerRequest, signal: AbortSignal): Promise<EngineContainer> {

@@ -71,9 +71,9 @@ describe('the end of a session', () => {
     expect(await engine.listImageNames('127.0.0.1:1/habitus/')).toEqual([]);
   });
 
-  it('tells of an image that a container keeps in use, for the engine does not', async () => {
+  it('tells of an image that a container keeps in use', async () => {
     const { engine, session, tag } = await prepare();
-    engine.removeImage = () => Promise.resolve();
+    engine.removeImage = () => Promise.resolve(false);
     expect(await session.dispose(removal)).toEqual([`image ${tag} is left: a container uses it`]);
   });
 
