@@ -8,11 +8,17 @@ export class ContextReaders implements Disposable {
   readonly #planned: ReadonlyMap<string, PlannedContext>;
   /** By context: the steps whose builders have not read it yet. */
   readonly #waiting = new Map<string, Set<string>>();
-  readonly #stop = new AbortController();
+  readonly #disposal = new AbortController();
+  /** Reading contents may take a while. */
+  readonly #signal: AbortSignal;
 
-  /** @param planned by step, the contexts of those that are built */
-  constructor(contexts: Contexts, planned: ReadonlyMap<string, PlannedContext>) {
+  /**
+   * @param planned by step, the contexts of those that are built
+   * @param signal the session's
+   */
+  constructor(contexts: Contexts, planned: ReadonlyMap<string, PlannedContext>, signal: AbortSignal) {
     this.#contexts = contexts;
+    this.#signal = AbortSignal.any([signal, this.#disposal.signal]);
     this.#planned = planned;
     for (const [label, context] of planned) {
       const key = keyOf(context);
@@ -34,10 +40,10 @@ export class ContextReaders implements Disposable {
     const waiting = this.#waiting.get(keyOf(context));
     waiting?.delete(label);
     // Before that, somebody would have to look again.
-    if (waiting?.size === 0) this.#contexts.lookAgain(context, this.#stop.signal);
+    if (waiting?.size === 0) this.#contexts.lookAgain(context, this.#signal);
   }
 
   [Symbol.dispose](): void {
-    this.#stop.abort();
+    this.#disposal.abort();
   }
 }

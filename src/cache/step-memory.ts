@@ -89,7 +89,7 @@ class Memory implements SessionMemory {
       const context = kind === 'build' ? this.#contextOf(label) : undefined;
       if (context !== undefined) read.set(label, context);
     }
-    this.#readers = new ContextReaders(this.#contexts, read);
+    this.#readers = new ContextReaders(this.#contexts, read, signal);
     return fates;
   }
 

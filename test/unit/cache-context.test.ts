@@ -10,6 +10,7 @@ import {
   type ContextDigest,
   type ContextFolder,
 } from '../../src/cache/context-digest.js';
+import { ContextReaders } from '../../src/cache/context-readers.js';
 import { Contexts, keptFiles, type PlannedContext } from '../../src/cache/contexts.js';
 import { scan } from '../../src/tar/scan.js';
 import { StatCache } from '../../src/cache/stat-cache.js';
@@ -327,6 +328,19 @@ describe('the contexts of a session', () => {
       contexts.lookAgain(context(), NEVER);
       expect(await contexts.untouched([context()], NEVER), 'read once more').toEqual(new Map());
     }
+  });
+
+  it.each(['an abort', 'the end of the session'])('are not read on after %s', async (what) => {
+    await inContext(['a=1']);
+    muchLater();
+    const contexts = new Contexts(store());
+    await contexts.list(context(), 'later', NEVER);
+    const session = new AbortController();
+    const readers = new ContextReaders(contexts, new Map([['app', context()]]), session.signal);
+    if (what === 'an abort') session.abort();
+    else readers[Symbol.dispose]();
+    readers.sent('app');
+    expect(await contexts.untouched([context()], NEVER)).toEqual(new Map());
   });
 
   it('are not listed again for a build that begins at once', async () => {
