@@ -60,6 +60,8 @@ const FILES: Files = {
   ].join('\n'),
   'taken.df':
     'FROM busybox:latest\nLABELLED\nARG ROUND\nLABEL round=$ROUND\nCOPY got/out/round /round\nRUN echo $ROUND > /own\n',
+  // The programs' notes, which come and go with them.
+  '.dockerignore': '.cache\n',
   'plain.df': 'FROM busybox:latest\nLABELLED\nARG ROUND\nLABEL round=$ROUND\nRUN echo $ROUND > /own\n',
 };
 
