@@ -183,6 +183,13 @@ export interface Engine {
     reference: string,
     options?: { readonly force?: boolean; readonly noPrune?: boolean },
   ): Promise<boolean>;
+  /**
+   * Remove those of these images that have no name, no container and no image made from them, in this order and no others.
+   * @param ids newest first; whole, or short as the classic builder prints them
+   * Tries all, whatever fails.
+   * @returns those that were removed
+   */
+  removeNameless(ids: readonly string[]): Promise<readonly string[]>;
   readonly archives: ImageArchives;
   createContainer(request: ContainerRequest, signal: AbortSignal): Promise<EngineContainer>;
   /** All containers, running or not, with this label `key=value` or `key`. */

@@ -171,13 +171,14 @@ export async function removeReplaced(
   const reference =
     base.kind === 'step' ? session.tagOf(base.label) : base.kind === 'image' ? base.reference : undefined;
   const stop = reference === undefined ? undefined : (await engine.describeImage(reference))?.id;
-  let id: string | undefined = builtId;
-  while (id !== undefined && id !== stop) {
+  const made: string[] = [];
+  for (let id: string | undefined = builtId; id !== undefined && id !== stop;) {
     const image: ImageDescription | undefined = await engine.describeImage(id);
-    if (image === undefined || image.names.length > 0) return;
-    await engine.removeImage(id, { noPrune: true });
+    if (image === undefined || image.names.length > 0) break;
+    made.push(id);
     id = image.parent;
   }
+  await engine.removeNameless(made);
 }
 
 /** Said of engines that keep layers for ever: what was removed is in no image, but still on their disk. */

@@ -13,7 +13,6 @@ import { brokenSession } from './explain.js';
 import { fileSyncService } from './file-sync.js';
 import { Folder } from './folder.js';
 import type { Handlers } from './grpc-server.js';
-import { removeImage } from './images.js';
 import { memoryFolder } from './memory-folder.js';
 import { buildQuery, postBuild, unusableContext, type BuildPost } from './post-build.js';
 import { secretsService } from './secrets-service.js';
@@ -29,7 +28,7 @@ export interface BuildKitConnection extends BuildConnection {
 
 /** @throws StepError when the build fails, EngineError when the engine cannot be reached, the signal's reason when aborted */
 export async function buildWithBuildKit(
-  { transport, auth, env }: BuildKitConnection,
+  { transport, auth, remover, env }: BuildKitConnection,
   request: BuildRequest,
   onEvent: (event: BuilderEvent) => void,
   signal: AbortSignal,
@@ -86,7 +85,7 @@ export async function buildWithBuildKit(
   } catch (error) {
     if (signal.aborted) {
       // It may have got its name before it heard of the end. Who disposes the session tells what is left.
-      await removeImage(transport, request.tag, { noPrune: true }).catch(() => undefined);
+      await remover.remove(request.tag, { noPrune: true }).catch(() => undefined);
       throw signal.reason;
     }
     if (unreadable !== undefined) throw unusableContext(unreadable);

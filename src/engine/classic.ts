@@ -6,7 +6,7 @@ import { AtWork } from './at-work.js';
 import type { RegistryAuth } from './auth.js';
 import { ClassicOutput, type ClassicMessage } from './classic-output.js';
 import { removeRunContainer } from './containers.js';
-import { inspectImage, removeImage } from './images.js';
+import type { ImageRemover } from './image-remover.js';
 import { GentleStop } from './gentle-stop.js';
 import { buildQuery, postBuild, type BuildListener } from './post-build.js';
 import type { Transport } from './transport.js';
@@ -15,6 +15,7 @@ import { unlessAborted } from '../core/unless-aborted.js';
 export interface BuildConnection {
   readonly transport: Transport;
   readonly auth: RegistryAuth;
+  readonly remover: ImageRemover;
 }
 
 /**
@@ -66,7 +67,7 @@ async function attempt(
   onEvent: (event: BuilderEvent) => void,
   signal: AbortSignal,
 ): Promise<Failed | undefined> {
-  const { transport } = connection;
+  const { remover } = connection;
   const atWork = new AtWork();
   const output = new ClassicOutput((event) => {
     atWork.see(event);
@@ -79,10 +80,10 @@ async function attempt(
     await send(connection, request, { output, atWork, onSent }, signal);
     if (!signal.aborted) return undefined;
     // It was too late to stop it.
-    await removeImage(transport, request.tag, { noPrune: true });
+    await remover.remove(request.tag, { noPrune: true });
     throw signal.reason;
   } catch (error) {
-    await removeLeftovers(transport, output);
+    await removeLeftovers(connection, output);
     signal.throwIfAborted();
     if (error instanceof StepError) return { error, usedCache: output.usedCache };
     throw error;
@@ -127,13 +128,10 @@ async function send(
 }
 
 /** Best effort, from the newest image to the oldest; what others use by now stays. */
-async function removeLeftovers(transport: Transport, output: ClassicOutput): Promise<void> {
+async function removeLeftovers(
+  { transport, remover }: BuildConnection,
+  output: ClassicOutput,
+): Promise<void> {
   for (const id of output.openContainers) await removeRunContainer(transport, id).catch(() => undefined);
-  for (const id of output.madeImages.toReversed()) await removeUntagged(transport, id).catch(() => undefined);
-}
-
-async function removeUntagged(transport: Transport, id: string): Promise<void> {
-  const image = await inspectImage(transport, id);
-  if (image === undefined || (image.RepoTags ?? []).length > 0) return;
-  await removeImage(transport, image.Id, { noPrune: true });
+  await remover.removeNameless(output.madeImages.toReversed()).catch(() => undefined);
 }

@@ -21,14 +21,13 @@ import {
   removeContainer,
   removeRunContainer,
 } from './containers.js';
+import { ImageRemover } from './image-remover.js';
 import {
   describeImage,
   findNames,
   inspectImage,
   listImageNames,
   listIntermediateImages,
-  removeImage,
-  removeImageWithParents,
   tagImage,
 } from './images.js';
 import { gateway } from './networks.js';
@@ -40,6 +39,7 @@ const BUILD_TRIES = 3;
 export class DockerEngine implements Engine {
   readonly #transport: Transport;
   readonly #auth: RegistryAuth;
+  readonly #remover: ImageRemover;
   readonly #env: Readonly<Record<string, string | undefined>>;
   readonly archives: ImageArchives;
 
@@ -50,6 +50,7 @@ export class DockerEngine implements Engine {
   ) {
     this.#transport = transport;
     this.#auth = new RegistryAuth(env, onPassword);
+    this.#remover = new ImageRemover(transport, info.store);
     this.#env = env;
     this.archives = new EngineArchives(transport, this.#auth);
   }
@@ -82,7 +83,7 @@ export class DockerEngine implements Engine {
     onEvent: (event: BuilderEvent) => void,
     signal: AbortSignal,
   ): Promise<void> {
-    const connection = { transport: this.#transport, auth: this.#auth };
+    const connection = { transport: this.#transport, auth: this.#auth, remover: this.#remover };
     switch (request.builder) {
       case 'classic':
         await buildClassic(connection, request, onEvent, signal);
@@ -108,10 +109,11 @@ export class DockerEngine implements Engine {
     reference: string,
     options?: { readonly force?: boolean; readonly noPrune?: boolean },
   ): Promise<boolean> {
-    if (this.info.store === 'containerd' && options?.noPrune !== true) {
-      return removeImageWithParents(this.#transport, reference, options);
-    }
-    return removeImage(this.#transport, reference, options);
+    return this.#remover.remove(reference, options);
+  }
+
+  removeNameless(ids: readonly string[]): Promise<readonly string[]> {
+    return this.#remover.removeNameless(ids);
   }
 
   createContainer(request: ContainerRequest, signal: AbortSignal): Promise<EngineContainer> {

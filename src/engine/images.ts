@@ -96,8 +96,8 @@ export function registryOf(repository: string): string {
   return rest.length > 0 && (/[.:]/.test(first) || first === 'localhost') ? first : 'docker.io';
 }
 
-/** See Engine.removeImage. */
-export async function removeImage(
+/** @returns whether it is gone; without `force`, what is still in use is not */
+export async function deleteImage(
   transport: Transport,
   reference: string,
   options: { readonly force?: boolean; readonly noPrune?: boolean } = {},
@@ -118,41 +118,8 @@ export async function removeImage(
   }
 }
 
-/**
- * Remove an image and its untagged parents that nothing else was made from, as graphdriver stores do by themselves: the
- * containerd store (28.5) leaves the classic builder's intermediate images behind.
- */
-export async function removeImageWithParents(
-  transport: Transport,
-  reference: string,
-  options: { readonly force?: boolean } = {},
-): Promise<boolean> {
-  const image = await inspectImage(transport, reference);
-  const isGone = await removeImage(transport, reference, options);
-  if (isGone && image !== undefined) await removeParents(transport, image);
-  return isGone;
-}
-
-async function removeParents(
-  transport: Transport,
-  image: { readonly Id: string; readonly Parent?: string },
-): Promise<void> {
-  if (image.Parent === undefined || image.Parent === '') return;
-  if ((await inspectImage(transport, image.Id)) !== undefined) return;
-  const listed = (await listImages(transport, { all: '1' })) as readonly ListedImage[];
-  const left = new Map(listed.map((each) => [each.Id, each]));
-  for (let id = image.Parent; ;) {
-    const parent = left.get(id);
-    if (parent === undefined || (parent.RepoTags ?? []).length > 0) return;
-    if ([...left.values()].some(({ ParentId }) => ParentId === id)) return;
-    await removeImage(transport, id);
-    left.delete(id);
-    id = parent.ParentId;
-  }
-}
-
 /** The parts of an item of `GET /images/json` that are read. */
-interface ListedImage {
+export interface ListedImage {
   readonly Id: string;
   readonly ParentId: string;
   readonly RepoTags?: readonly string[] | null;
@@ -163,18 +130,23 @@ function isRemovedMeanwhile({ status, message }: EngineError): boolean {
   return status === 500 && message.includes('unrecognized image ID');
 }
 
+/** With the classic builder's intermediate images. */
+export async function listAllImages(transport: Transport): Promise<readonly ListedImage[]> {
+  return (await listImages(transport, { all: '1' })) as readonly ListedImage[];
+}
+
 export async function listIntermediateImages(
   transport: Transport,
 ): Promise<readonly { id: string; parent: string }[]> {
-  const answer = (await listImages(transport, { all: '1' })) as readonly ListedImage[];
-  return answer.flatMap(({ Id: id, ParentId: parent, RepoTags: names }) =>
-    parent === '' || named(names) ? [] : [{ id, parent }],
+  const images = await listAllImages(transport);
+  return images.flatMap((image) =>
+    image.ParentId === '' || isNamed(image) ? [] : [{ id: image.Id, parent: image.ParentId }],
   );
 }
 
 /** Engines before 25 list `<none>:<none>` where there is no name. */
-function named(names: readonly string[] | null | undefined): boolean {
-  return (names ?? []).some((name) => name !== '<none>:<none>');
+export function isNamed({ RepoTags }: Pick<ListedImage, 'RepoTags'>): boolean {
+  return (RepoTags ?? []).some((name) => name !== '<none>:<none>');
 }
 
 export async function listImageNames(

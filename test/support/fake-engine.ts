@@ -107,6 +107,17 @@ export class FakeEngine implements Engine {
     return Promise.resolve(true);
   }
 
+  async removeNameless(ids: readonly string[]): Promise<readonly string[]> {
+    const removed: string[] = [];
+    for (const id of ids) {
+      const image = this.#find(id);
+      const isParent = [...this.images.values()].some(({ parent }) => parent === image?.id);
+      if (image?.names.size !== 0 || isParent) continue;
+      if (await this.removeImage(image.id)) removed.push(id);
+    }
+    return removed;
+  }
+
   createContainer(request: ContainerRequest, signal: AbortSignal): Promise<EngineContainer> {
     if (signal.aborted) return Promise.reject(signal.reason as Error);
     const image = this.#find(request.image);

@@ -7,6 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { BuilderEvent, BuildRequest } from '../../src/core/ports.js';
 import { RegistryAuth } from '../../src/engine/auth.js';
 import { buildClassic } from '../../src/engine/classic.js';
+import { ImageRemover } from '../../src/engine/image-remover.js';
 import { Transport } from '../../src/engine/transport.js';
 
 const BASE = ['Step 1/2 : FROM busybox', '\n', ' ---> aaaaaaaaaaaa\n', 'Step 2/2 : ENV a=b', '\n'];
@@ -51,9 +52,15 @@ async function engine(errors: readonly string[], streams: readonly string[] = BA
   });
   const transport = new Transport({ kind: 'socket', path, url: `unix://${path}`, from: 'the test' });
   const auth = new RegistryAuth({ DOCKER_CONFIG: folder });
+  const remover = new ImageRemover(transport, 'graphdriver');
   const events: BuilderEvent[] = [];
   const build = () =>
-    buildClassic({ transport, auth }, REQUEST, (event) => events.push(event), new AbortController().signal);
+    buildClassic(
+      { transport, auth, remover },
+      REQUEST,
+      (event) => events.push(event),
+      new AbortController().signal,
+    );
   return { build, left, warnings: () => events.filter(({ type }) => type === 'warning').length };
 }
 

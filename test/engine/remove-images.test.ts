@@ -1,0 +1,112 @@
+/** Images of the classic builder, removed: what others were made from stays with its place in the cache, and nothing else does. */
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { BuilderEvent, Engine } from '../../src/core/ports.js';
+import { connect } from '../../src/engine/connect.js';
+import { memoryFolder } from '../../src/engine/memory-folder.js';
+import { engines } from '../support/engines.js';
+import { NEVER } from '../support/tar.js';
+
+const SHARED = ['ENV SHARED=1', 'RUN echo shared > /shared'];
+
+describe.each(engines())('on $name', ({ host }) => {
+  let engine: Engine;
+  beforeAll(async () => {
+    engine = await connect({ host, env: {} }, NEVER);
+  });
+  afterAll(() => engine.close());
+
+  class Scene {
+    readonly #id = randomBytes(6).toString('hex');
+
+    tag(name: string): string {
+      return `127.0.0.1:1/habitus-removal/${this.#id}/${name}:latest`;
+    }
+
+    /** @returns the image, and which of the shared instructions were cached */
+    async build(name: string): Promise<{ readonly id: string; readonly cached: readonly string[] }> {
+      const own = [`ENV NAME=${name}`, 'RUN echo $NAME'];
+      const lines = ['FROM busybox:latest', `LABEL removal=${this.#id}`, ...SHARED, ...own, ''];
+      const events: BuilderEvent[] = [];
+      const request = {
+        builder: 'classic',
+        context: memoryFolder(new Map()),
+        contextKey: this.#id,
+        dockerfile: Buffer.from(lines.join('\n')),
+        tag: this.tag(name),
+        args: {},
+        noCache: false,
+        network: 'none',
+        limits: {},
+        removeContainers: true,
+        secrets: new Map(),
+        ssh: [],
+      } as const;
+      const id = await engine.build(request, (event) => events.push(event), NEVER);
+      const cached = events.flatMap((event) =>
+        event.type === 'instruction' && event.instruction.state === 'finished' && event.instruction.cached
+          ? [event.instruction.text.replace(/^.*\] /, '')]
+          : [],
+      );
+      return { id, cached: cached.filter((text) => SHARED.includes(text)) };
+    }
+
+    /** Everything that this image was made from without a name, the nearest first. */
+    async made(id: string): Promise<readonly string[]> {
+      const { parent = '' } = (await engine.describeImage(id)) ?? {};
+      const image = parent === '' ? undefined : await engine.describeImage(parent);
+      return image?.names.length === 0 ? [parent, ...(await this.made(parent))] : [];
+    }
+  }
+
+  async function left(ids: readonly string[]): Promise<readonly string[]> {
+    const found = await Promise.all(ids.map((id) => engine.describeImage(id)));
+    return found.flatMap((image) => image?.id ?? []);
+  }
+
+  test('what another image was made from stays in the cache, by name or by ID', async () => {
+    const scene = new Scene();
+    const one = await scene.build('one');
+    const two = await scene.build('two');
+    expect([one.cached, two.cached]).toEqual([[], SHARED]);
+    expect(await engine.removeImage(scene.tag('one'))).toBe(true);
+    // Its image loses its name.
+    await engine.tagImage('busybox:latest', scene.tag('two'));
+    const three = await scene.build('three');
+    expect(three.cached).toEqual(SHARED);
+    expect(await engine.removeImage(two.id)).toBe(true);
+    const four = await scene.build('four');
+    expect(four.cached).toEqual(SHARED);
+
+    const all = [one.id, two.id, ...(await scene.made(three.id)).slice(1)];
+    expect(await left(all)).toEqual(all.slice(2));
+    for (const name of ['two', 'three', 'four']) await engine.removeImage(scene.tag(name));
+    expect(await left(all)).toEqual([]);
+  });
+
+  test('nothing is left when the last images of one parent go at once', async () => {
+    const scene = new Scene();
+    const names = ['one', 'two', 'three', 'four'];
+    const all: string[] = [];
+    for (const name of names) {
+      const { id } = await scene.build(name);
+      all.push(id, ...(await scene.made(id)));
+    }
+    expect(await left(all)).toEqual(all);
+    await Promise.all(names.map((name) => engine.removeImage(scene.tag(name))));
+    expect(await left(all)).toEqual([]);
+  });
+
+  test('of nameless images those go that nothing was made from, however long their IDs are written', async () => {
+    const scene = new Scene();
+    const { id } = await scene.build('one');
+    const [latest = '', ...others] = await scene.made(id);
+    expect(others).toHaveLength(3);
+    expect(await engine.removeNameless([id, latest, ...others])).toEqual([]);
+    await engine.removeImage(scene.tag('one'), { noPrune: true });
+    const short = others.map((other) => other.slice('sha256:'.length, 19));
+    expect(await engine.removeNameless([...others.toReversed(), 'sha256:0123456789ab'])).toEqual([]);
+    expect(await engine.removeNameless([latest, ...short])).toEqual([latest, ...short]);
+    expect(await left([id, latest, ...others])).toEqual([]);
+  });
+});
