@@ -1,32 +1,19 @@
 /** Decides what need not be built again: a step whose inputs have a known fingerprint, and whose image is there if needed. */
-import { ContextError } from '../tar/errors.js';
-import type { ListedFolder } from '../tar/listed.js';
-import { usesContext } from '../dockerfile/uses-context.js';
 import type { DoneStep, Fate, Hold, SessionMemory } from '../core/memory.js';
-import type { Plan, PlannedStep } from '../core/plan.js';
-import type { Builder, Engine, Limits } from '../core/ports.js';
-import type { Secret } from '../core/secrets.js';
-import { artifactParents } from './artifact-parents.js';
-import { lookAtBases, lookOnce } from './bases.js';
+import type { PlannedStep } from '../core/plan.js';
+import type { ListedFolder } from '../tar/listed.js';
 import type { ContextDigest } from './context-digest.js';
 import { ContextReaders } from './context-readers.js';
 import { Contexts, keptFiles, type PlannedContext } from './contexts.js';
+import { lookAtSteps, type Known, type SessionInputs } from './early-inputs.js';
 import { explain } from './explain.js';
 import { decideFates, namedAlready } from './fates.js';
 import { commandDigest, fingerprintOf, type Fingerprint, type StepInputs } from './fingerprint.js';
 import { producersOf } from './producers.js';
 import { Records } from './records.js';
 import type { CacheStore } from './store.js';
-import { unpredictable } from './unpredictable.js';
 
-export interface MemoryFacts {
-  readonly plan: Plan;
-  readonly engine: Engine;
-  readonly builder: Builder;
-  readonly network: string;
-  readonly limits: Limits;
-  readonly version: string;
-  readonly secretsOf: (label: string) => readonly Secret[];
+export interface MemoryFacts extends SessionInputs {
   readonly keepArtifacts: boolean;
   /** Images must be held also where nothing else is done with them: for their proof. */
   readonly holdsAll: boolean;
@@ -44,15 +31,6 @@ export async function openSessionMemory(facts: MemoryFacts): Promise<SessionMemo
   return new Memory(facts, await Records.open(store, { engineId: engine.info.id, file: plan.file }));
 }
 
-/** What is known of a step's inputs before anything is built. */
-type Known =
-  /** Nothing says what will come of it. */
-  | { readonly kind: 'unknown'; readonly why: string }
-  | { readonly kind: 'known'; readonly inputs: EarlyInputs; readonly context: PlannedContext | undefined };
-
-/** Without the results of other steps, which may be built first, and what is read while the step is built. */
-type EarlyInputs = Omit<StepInputs, 'steps' | 'artifacts' | 'context'>;
-
 /** In the place of the result of a step that will be built. */
 const ANEW = 'anew';
 
@@ -60,7 +38,7 @@ class Memory implements SessionMemory {
   readonly #facts: MemoryFacts;
   readonly #records: Records;
   readonly #contexts: Contexts;
-  readonly #known = new Map<string, Known>();
+  #known: ReadonlyMap<string, Known> = new Map();
   /** By label, of the contexts that are read: as soon as it is known. */
   readonly #digests = new Map<string, ContextDigest>();
   readonly #steps: ReadonlyMap<string, PlannedStep>;
@@ -107,13 +85,8 @@ class Memory implements SessionMemory {
 
   async #decide(hold: Hold, signal: AbortSignal): Promise<ReadonlyMap<string, Fate>> {
     const { steps } = this.#facts.plan;
-    const look = lookOnce(this.#facts.engine, signal);
     const named = this.#mayKeepAll ? this.#findNames(signal) : undefined;
-    await Promise.all(
-      steps.map(async (step) => {
-        this.#known.set(step.label, await this.#look(step, look, signal));
-      }),
-    );
+    await this.#look(signal);
     const changed = new Map<string, readonly string[]>();
     for (const step of steps) {
       const why = await this.#whyChanged(step);
@@ -132,6 +105,20 @@ class Memory implements SessionMemory {
     return decideFates(given, hold, (label, imageId) => {
       this.#records.forgetImage(label, imageId);
     });
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const look = {
+      session: this.#facts,
+      producers: this.#producers,
+      contexts: this.#contexts,
+      readsContents: this.#records.isEmpty ? 'later' : 'now',
+    } as const;
+    this.#known = await lookAtSteps(look, signal);
+    for (const [label, known] of this.#known) {
+      const digest = known.kind === 'known' ? known.context?.digest : undefined;
+      if (digest !== undefined) this.#digests.set(label, digest);
+    }
   }
 
   /** Whether it may turn out that there is nothing to do. */
@@ -261,60 +248,8 @@ class Memory implements SessionMemory {
     return fingerprintOf(inputs, this.#facts.key);
   }
 
-  async #look(step: PlannedStep, look: ReturnType<typeof lookOnce>, signal: AbortSignal): Promise<Known> {
-    const { builder, engine, network, limits, version, secretsOf } = this.#facts;
-    const { dockerfile, target, args, cleanup, squash } = step;
-    if (step.noCache) return { kind: 'unknown', why: 'no_cache asks for it' };
-    const why = unpredictable(dockerfile.content, args);
-    if (why !== undefined) return { kind: 'unknown', why };
-    const taken = await lookAtBases(step, look);
-    if ('why' in taken) return { kind: 'unknown', why: taken.why };
-    const { bases } = taken;
-    const reads = taken.readContext || usesContext(dockerfile.content);
-    const context = reads ? this.#contextFor(step) : undefined;
-    try {
-      if (context !== undefined) await this.#read(step, context, signal);
-    } catch (error) {
-      if (!(error instanceof ContextError)) throw error;
-      return { kind: 'unknown', why: error.message };
-    }
-    const inputs: EarlyInputs = {
-      version,
-      dockerfile: dockerfile.content,
-      references: dockerfile.references,
-      ...(target !== undefined && { target }),
-      args,
-      network,
-      limits,
-      builder,
-      engine: { id: engine.info.id, store: engine.info.store },
-      bases,
-      ...(cleanup !== undefined && { cleanup }),
-      ...(squash !== undefined && { squash }),
-      secrets: Object.fromEntries(secretsOf(step.label).map(({ name, digest }) => [name, digest])),
-      ssh: step.ssh.map(({ id }) => id),
-    };
-    return { kind: 'known', inputs, context };
-  }
-
-  #contextFor(step: PlannedStep): PlannedContext {
-    const taken = (this.#producers.get(step.label) ?? []).flatMap(({ artifacts }) => artifacts);
-    const { ignore } = step.dockerfile;
-    return {
-      directory: step.context,
-      parents: artifactParents(taken, this.#facts.plan.workDirectory, step.context),
-      ...(ignore !== undefined && { ignore }),
-    };
-  }
-
-  /** Where nothing has been built yet, contents decide nothing: they are read when they have been sent. */
-  async #read({ label }: PlannedStep, context: PlannedContext, signal: AbortSignal): Promise<void> {
-    const digest = await this.#contexts.list(context, this.#records.isEmpty ? 'later' : 'now', signal);
-    if (digest !== undefined) this.#digests.set(label, digest);
-  }
-
   #contextOf(label: string): PlannedContext | undefined {
     const known = this.#known.get(label);
-    return known?.kind === 'known' ? known.context : undefined;
+    return known?.kind === 'known' ? known.context?.planned : undefined;
   }
 }
