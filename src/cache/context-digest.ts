@@ -132,8 +132,7 @@ class Listing {
   add(found: Scanned): void {
     const { path, type, stats } = found;
     const index = this.#listed.add(found);
-    this.#changeTimes.set(index, stats.ctimeNs);
-    this.#inodes.set(index, stats.ino);
+    this.#stamp(index, found);
     if (type !== 'file') return;
     const first = hasNames(found) ? this.#firstName(found) : path;
     if (first !== path) {
@@ -214,8 +213,7 @@ class Listing {
       const content = await hashLarge(this.#directory, path, found.stats, this.#signal);
       if (content !== undefined) {
         this.#listed.set(index, found);
-        this.#changeTimes.set(index, found.stats.ctimeNs);
-        this.#inodes.set(index, found.stats.ino);
+        this.#stamp(index, found);
         this.#learn(index, found, content, readAt);
         return;
       }
@@ -226,6 +224,11 @@ class Listing {
     throw new ContextError(`${shown(path)} of the context changed while it was being read`, {
       hint: 'Build again when nothing writes to it, or leave it out with a line in .dockerignore.',
     });
+  }
+
+  #stamp(index: number, { stats }: Scanned): void {
+    this.#changeTimes.set(index, stats.ctimeNs);
+    this.#inodes.set(index, stats.ino);
   }
 
   #learn(index: number, { path, stats }: Scanned, content: string, readAt: bigint): void {
