@@ -21,15 +21,15 @@ export interface Known {
 
 /**
  * Where nothing is to be done, since all names are where they belong: asked as one, which is as good as holding each.
- * @param found the names of the plan → image IDs, as of this session
+ * @param found asked where only names are left to decide: those of the plan → image IDs, as of this session
  */
 export async function namedAlready(
   known: Known,
-  found: Promise<ReadonlyMap<string, string>>,
+  found: () => Promise<ReadonlyMap<string, string>>,
 ): Promise<ReadonlyMap<string, Fate> | undefined> {
   const { steps } = known.plan;
   if (known.changed.size > 0 || steps.some((step) => hasWork(step, known))) return undefined;
-  const names = await found;
+  const names = await found();
   const fates = new Map<string, Fate>();
   for (const { label, keep, imageName } of steps) {
     const imageId = known.results.get(label);

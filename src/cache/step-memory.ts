@@ -60,8 +60,8 @@ class Memory implements SessionMemory {
     return this.#records.durationOf(label);
   }
 
-  async decide(hold: Hold, signal: AbortSignal): Promise<ReadonlyMap<string, Fate>> {
-    const fates = await this.#decide(hold, signal);
+  async decide(hold: Hold, moved: Promise<boolean>, signal: AbortSignal): Promise<ReadonlyMap<string, Fate>> {
+    const fates = await this.#decide(hold, moved, signal);
     const read = new Map<string, PlannedContext>();
     for (const [label, { kind }] of fates) {
       const context = kind === 'build' ? this.#contextOf(label) : undefined;
@@ -83,7 +83,11 @@ class Memory implements SessionMemory {
     this.#readers?.[Symbol.dispose]();
   }
 
-  async #decide(hold: Hold, signal: AbortSignal): Promise<ReadonlyMap<string, Fate>> {
+  async #decide(
+    hold: Hold,
+    moved: Promise<boolean>,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, Fate>> {
     const { steps } = this.#facts.plan;
     const named = this.#mayKeepAll ? this.#findNames(signal) : undefined;
     await this.#look(signal);
@@ -100,7 +104,8 @@ class Memory implements SessionMemory {
       keepArtifacts: this.#facts.keepArtifacts,
       leavesOutCommand: (step: PlannedStep) => this.#leavesOutCommand(step),
     };
-    const unchanged = named && (await namedAlready(given, named));
+    const unchanged =
+      named && (await namedAlready(given, async () => ((await moved) ? this.#findNames(signal) : named)));
     if (unchanged !== undefined) return unchanged;
     return decideFates(given, hold, (label, imageId) => {
       this.#records.forgetImage(label, imageId);

@@ -79,7 +79,8 @@ export async function runBuild(
     if (settings.pull) await pullAll(plan, engine, emit, signal);
     // Before anything is built: what dead sessions have left may be what this build finds in the builder's cache.
     const collecting = collectDead(engine, settings.folder, emit, signal);
-    const fates = await decideFates(settings, holder(engine, session), signal).finally(() => collecting);
+    const hold = holder(engine, session);
+    const fates = await decideFates(settings, hold, collecting, signal).finally(() => collecting);
     if (settings.explain && !signal.aborted) explainFates(plan, fates, emit);
     ended = await runSteps(plan, fates, settings, session, engine, emit, signal);
     if (ended.every(({ outcome }) => outcome.status === 'succeeded')) {
@@ -120,10 +121,11 @@ async function pullAll(plan: Plan, engine: Engine, emit: Emit, signal: AbortSign
 async function decideFates(
   { memory }: BuildSettings,
   hold: Hold,
+  collecting: Promise<boolean>,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, Fate>> {
   try {
-    return (await memory?.decide(hold, signal)) ?? new Map<string, Fate>();
+    return (await memory?.decide(hold, collecting, signal)) ?? new Map<string, Fate>();
   } catch (error) {
     if (isStop(error, signal)) return new Map();
     throw error;

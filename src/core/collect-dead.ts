@@ -7,20 +7,21 @@ import { unlessAborted } from './unless-aborted.js';
 import type { UserFolder } from './user-folder.js';
 
 /**
- * Never fails: what stays is collected another time.
- * @returns settles when all is collected, or as soon as the signal is aborted; nothing is told then
+ * Never fails: what stays is collected another time. Settles when all is collected, or as soon as the signal is aborted; nothing is
+ * told then.
+ * @returns whether there was a dead session, whose names may have been given meanwhile
  */
 export async function collectDead(
   engine: Engine,
   folder: UserFolder,
   emit: Emit,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   const tell: Tell = (level, message) => {
     if (!signal.aborted) emit({ at: Date.now(), type: 'notice', level, message });
   };
   // A call that an engine does not answer must hold nobody up who wants to leave.
-  await unlessAborted(collectAll(engine, folder, tell, signal), signal).catch(() => undefined);
+  return unlessAborted(collectAll(engine, folder, tell, signal), signal).catch(() => true);
 }
 
 type Tell = (level: 'info' | 'warning', message: string) => void;
@@ -30,12 +31,14 @@ async function collectAll(
   folder: UserFolder,
   tell: Tell,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
+  let hasDead = false;
   try {
     const holdings = await listHoldings(engine, folder);
     for (const holding of holdings) {
-      if (signal.aborted) return;
+      if (signal.aborted) return true;
       if (holding.life !== 'dead') continue;
+      hasDead = true;
       const collected = await collect(engine, folder, holding, signal);
       const { session, problems, promotion } = collected;
       if (promotion !== undefined) tell('warning', describeRecovery(promotion));
@@ -46,7 +49,9 @@ async function collectAll(
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     tell('warning', `what dead sessions have left was not removed: ${why}`);
+    return true;
   }
+  return hasDead;
 }
 
 /** `1 container, 2 images`; empty where nothing was removed. */

@@ -31,9 +31,10 @@ export interface SessionMemory extends Disposable {
   /**
    * By step label, for every step. Asked before anything is built. Images that are to be reused are held at once, for another
    * session may be about to remove them; where nothing at all is to be done, it may as well do so after this one has ended.
+   * @param moved settles with whether this session has moved names meanwhile, those that dead sessions were giving
    * @throws EngineError, or the signal's reason
    */
-  decide(hold: Hold, signal: AbortSignal): Promise<ReadonlyMap<string, Fate>>;
+  decide(hold: Hold, moved: Promise<boolean>, signal: AbortSignal): Promise<ReadonlyMap<string, Fate>>;
   /** How long the last real build of a step took, in milliseconds. */
   durationOf(label: string): number | undefined;
   /** A step's context as it is by now, where it has just been listed. */

@@ -76,6 +76,21 @@ const told = async (): Promise<string[]> => {
   return events.flatMap((event) => (event.type === 'notice' ? `${event.level}: ${event.message}` : []));
 };
 
+describe('before a build', () => {
+  it('is told whether names may have moved: where there was a dead session', async () => {
+    const run = (): Promise<boolean> => collectDead(engine, folder, () => undefined, NEVER);
+    await leave(thisProcess());
+    expect(await run()).toBe(false);
+    const [before, after] = [await image('app:1'), await image('app:2')];
+    await leaveLock([{ name: 'app:1', imageId: after, previous: before }]);
+    expect(await run()).toBe(true);
+    expect(await idOf('app:1')).toBe(after);
+    expect(await run()).toBe(false);
+    engine.listContainers = () => Promise.reject(new EngineError('the engine is gone'));
+    expect(await run(), 'nobody knows').toBe(true);
+  });
+});
+
 describe('the sessions on an engine', () => {
   it('are told with what they hold and whether they live', async () => {
     const dead = await leave(DEAD);

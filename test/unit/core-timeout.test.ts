@@ -245,7 +245,7 @@ describe('the timeout of the build', () => {
     const { done, engine } = run([step('app', ['true'])], {
       signal: limit.signal,
       memory: {
-        decide: async (_, signal) => {
+        decide: async (_hold, _moved, signal) => {
           await asked.pass(signal);
           return new Map();
         },
