@@ -6,6 +6,8 @@ import type Docker from 'dockerode';
 export interface Modem {
   version?: string;
   dial(options: object, done: (error: Error | null, answer: unknown) => void): void;
+  /** By which it sends; `options` as `node:http` takes them. */
+  buildRequest(options: object, ...rest: readonly unknown[]): void;
 }
 
 /** @returns docker-modem's class; it is part of the program's bundle (bin/bundle.js) */
