@@ -54,8 +54,7 @@ export async function nameAll(engine: Engine, wanted: readonly NameChange[]): Pr
     await Promise.allSettled(names);
     const stuck = await takeBack(engine, tried);
     if (stuck.length === 0) throw error;
-    const why = error instanceof Error ? error.message : String(error);
-    throw new EngineError(`${why}, and ${stuck.join(', ')} could not be taken back`, {
+    throw new EngineError(`${messageOf(error)}, and ${stuck.join(', ')} could not be taken back`, {
       cause: error,
       hint: 'These names have new images, the others do not: try again once the engine works.',
     });
@@ -78,34 +77,22 @@ export async function removeReplaced(
   changes: readonly NameChange[],
   removal: { readonly noPrune?: boolean } = {},
 ): Promise<readonly string[]> {
-  const atOnce = pLimit(CHANGES_AT_ONCE);
   const replaced = new Map(
     changes.flatMap(({ name, previous }) => (previous === undefined ? [] : [[previous, name]])),
   );
-  const problems = await Promise.all(
-    [...replaced].map(([previous, name]) =>
-      atOnce(async () => {
-        try {
-          await removeIfNameless(engine, previous, removal);
-          return [];
-        } catch (error) {
-          const why = error instanceof Error ? error.message : String(error);
-          return [`the image that was ${name} before is left without a name: ${why}`];
-        }
-      }),
-    ),
+  const { failed } = await engine.removeNameless([...replaced.keys()], removal);
+  return [...failed].map(
+    ([previous, error]) =>
+      `the image that was ${replaced.get(previous) ?? previous} before is left without a name: ${messageOf(error)}`,
   );
-  return problems.flat();
 }
 
-/** Without force: what a container or another image uses stays. @returns whether it was to be removed */
-export async function removeIfNameless(
-  engine: Engine,
-  imageId: string,
-  removal: { readonly noPrune?: boolean } = {},
-): Promise<boolean> {
-  const image = await engine.describeImage(imageId);
-  if (image?.names.length !== 0) return false;
-  await engine.removeImage(imageId, { ...removal, force: false });
-  return true;
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** What a container or another image uses stays. */
+export async function removeIfNameless(engine: Engine, imageId: string): Promise<void> {
+  const { failed } = await engine.removeNameless([imageId]);
+  for (const error of failed.values()) throw error;
 }

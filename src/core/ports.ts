@@ -162,6 +162,20 @@ export interface ForgottenCache {
   readonly kept: number;
 }
 
+export interface ImageName {
+  readonly name: string;
+  readonly imageId: string;
+  /** As of `ImageDescription`. */
+  readonly parent?: string;
+}
+
+/** What became of images; what is in neither had a use. */
+export interface Removals {
+  readonly removed: readonly string[];
+  /** Errors by ID. */
+  readonly failed: ReadonlyMap<string, unknown>;
+}
+
 /** Every call rejects with EngineError (or the signal's reason); no call leaves anything behind on abort. */
 export interface Engine {
   readonly info: EngineInfo;
@@ -184,12 +198,11 @@ export interface Engine {
     options?: { readonly force?: boolean; readonly noPrune?: boolean },
   ): Promise<boolean>;
   /**
-   * Remove those of these images that have no name, no container and no image made from them, in this order and no others.
-   * @param ids newest first; whole, or short as the classic builder prints them
-   * Tries all, whatever fails.
-   * @returns those that were removed
+   * Remove those of these images that have no name, no container and no image made from them; what they were made from, too,
+   * where that is left without a use. Tries all, whatever fails.
+   * @param ids whole, or short as the classic builder prints them; with `noPrune` newer ones first
    */
-  removeNameless(ids: readonly string[]): Promise<readonly string[]>;
+  removeNameless(ids: readonly string[], options?: { readonly noPrune?: boolean }): Promise<Removals>;
   readonly archives: ImageArchives;
   createContainer(request: ContainerRequest, signal: AbortSignal): Promise<EngineContainer>;
   /** All containers, running or not, with this label `key=value` or `key`. */
@@ -217,7 +230,7 @@ export interface Engine {
    */
   findNames(names: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, string>>;
   /** All image names under a repository prefix, e.g. `127.0.0.1:1/habitus/`; order unspecified. */
-  listImageNames(prefix: string): Promise<readonly { readonly name: string; readonly imageId: string }[]>;
+  listImageNames(prefix: string): Promise<readonly ImageName[]>;
   /** Close connections; the object is not used afterwards. */
   close(): Promise<void>;
 }

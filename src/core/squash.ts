@@ -178,7 +178,8 @@ export async function removeReplaced(
     made.push(id);
     id = image.parent;
   }
-  await engine.removeNameless(made);
+  const { failed } = await engine.removeNameless(made, { noPrune: true });
+  for (const error of failed.values()) throw error;
 }
 
 /** Said of engines that keep layers for ever: what was removed is in no image, but still on their disk. */

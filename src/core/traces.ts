@@ -1,10 +1,10 @@
 /** What a session has on an engine, found by its marks, and its removal. */
 import pLimit from 'p-limit';
-import { CHANGES_AT_ONCE } from './calls-at-once.js';
+import { CHANGES_AT_ONCE, QUESTIONS_AT_ONCE } from './calls-at-once.js';
 import { SESSION_LABEL, sessionPrefix } from './marks.js';
 import type { Unmarked } from './journal.js';
-import { removeIfNameless } from './naming.js';
-import type { Engine } from './ports.js';
+import { messageOf } from './naming.js';
+import type { Engine, ImageName } from './ports.js';
 
 export interface ImageRemoval {
   readonly force: boolean;
@@ -31,7 +31,7 @@ export async function removeTraces(
     try {
       return await work();
     } catch (error) {
-      problems.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+      problems.push(`${what}: ${messageOf(error)}`);
       return undefined;
     }
   };
@@ -51,28 +51,27 @@ export async function removeTraces(
   }
   const prefix = sessionPrefix(session);
   let images = 0;
+  const removeNameless = async (ids: readonly string[], noPrune: boolean): Promise<void> => {
+    const { removed, failed } = await engine.removeNameless(ids, { noPrune });
+    images += removed.length;
+    for (const [id, error] of failed) problems.push(`image ${id} is left: ${messageOf(error)}`);
+  };
   await attempt(`image names under ${prefix} may be left`, async () => {
-    const { noPrune } = removal;
     const tagged = await engine.listImageNames(prefix);
+    // What becomes useless on the containerd store is found for all names at once: there each look takes tens of milliseconds.
+    const isContainerd = engine.info.store === 'containerd';
+    const options = isContainerd ? { ...removal, noPrune: true } : removal;
     const atOnce = pLimit(CHANGES_AT_ONCE);
     await Promise.all(
       tagged.map(({ name }) =>
         atOnce(async () => {
-          const isGone = await attempt(`image ${name} is left`, () => engine.removeImage(name, removal));
+          const isGone = await attempt(`image ${name} is left`, () => engine.removeImage(name, options));
           if (isGone === true) images += 1;
           if (isGone === false) problems.push(`image ${name} is left: a container uses it`);
         }),
       ),
     );
-    // The containerd store keeps an image whose final name another build has taken meanwhile, also without names.
-    if (engine.info.store === 'containerd') {
-      const ids = [...new Set(tagged.map(({ imageId }) => imageId))];
-      await Promise.all(
-        ids.map((id) =>
-          atOnce(() => attempt(`image ${id} is left`, () => removeIfNameless(engine, id, { noPrune }))),
-        ),
-      );
-    }
+    if (isContainerd) await removeNameless(await useless(engine, tagged, removal), removal.noPrune);
   });
   const noted = idsOf(unmarked, 'image');
   const made: string[] = [];
@@ -81,10 +80,32 @@ export async function removeTraces(
       made.push(...descendants(noted, await engine.listIntermediateImages()));
     });
   }
-  await attempt(`images that session ${session} made may be left`, async () => {
-    images += (await engine.removeNameless([...noted, ...made].toReversed())).length;
-  });
+  await removeNameless([...noted, ...made].toReversed(), true);
   return { containers, images, problems };
+}
+
+/**
+ * What an engine that does not prune may keep of images whose names have been removed: itself, where another build has taken its
+ * final name meanwhile, or what it was made from.
+ * @returns IDs
+ */
+async function useless(
+  engine: Engine,
+  names: readonly ImageName[],
+  { noPrune }: ImageRemoval,
+): Promise<readonly string[]> {
+  const atOnce = pLimit(QUESTIONS_AT_ONCE);
+  const images = [...new Map(names.map((name) => [name.imageId, name])).values()];
+  const found = await Promise.all(
+    images.map(({ imageId, parent }) =>
+      atOnce(async () => {
+        const image = await engine.describeImage(imageId);
+        if (image?.names.length === 0) return [imageId];
+        return image === undefined && parent !== undefined && !noPrune ? [parent] : [];
+      }),
+    ),
+  );
+  return found.flat();
 }
 
 /**

@@ -133,5 +133,5 @@ async function removeLeftovers(
   output: ClassicOutput,
 ): Promise<void> {
   for (const id of output.openContainers) await removeRunContainer(transport, id).catch(() => undefined);
-  await remover.removeNameless(output.madeImages.toReversed()).catch(() => undefined);
+  await remover.removeNameless(output.madeImages.toReversed(), { noPrune: true }).catch(() => undefined);
 }

@@ -112,8 +112,8 @@ export class DockerEngine implements Engine {
     return this.#remover.remove(reference, options);
   }
 
-  removeNameless(ids: readonly string[]): Promise<readonly string[]> {
-    return this.#remover.removeNameless(ids);
+  removeNameless(...given: Parameters<Engine['removeNameless']>): ReturnType<Engine['removeNameless']> {
+    return this.#remover.removeNameless(...given);
   }
 
   createContainer(request: ContainerRequest, signal: AbortSignal): Promise<EngineContainer> {

@@ -1,17 +1,30 @@
 /**
- * Images removed so that what others were made from stays. Graphdriver stores see to that. The containerd store (28.5) does not:
- * with pruning it removes all nameless parents, and by its ID any nameless image, whatever else was made from them; the classic
- * builder's cache is gone with them. There nothing is pruned by the engine, and what has become useless is found here.
+ * Images removed so that nobody loses what is wanted. An engine removes an image by its ID though somebody has just given it a name.
+ * Only of a name it removes no more than that, and the image with its last one: so an image gets a name to be removed by.
+ *
+ * The containerd store (28.5) also prunes all nameless parents, whatever else was made from them, and the classic builder's cache is
+ * gone with them. It is told not to, and goes from image to image.
  */
-import type { EngineInfo } from '../core/ports.js';
-import { deleteImage, inspectImage, isNamed, listAllImages, type ListedImage } from './images.js';
+import pLimit from 'p-limit';
+import { CHANGES_AT_ONCE } from '../core/calls-at-once.js';
+import { EngineError } from '../core/errors.js';
+import { newSessionId, sessionName } from '../core/marks.js';
+import { thisProcess } from '../core/owner.js';
+import type { EngineInfo, Removals } from '../core/ports.js';
+import { deleteImage, inspectImage, isNamed, listNamedImages, tagImage } from './images.js';
 import type { Transport } from './transport.js';
+
+interface RemoveOptions {
+  readonly force?: boolean | undefined;
+  readonly noPrune?: boolean | undefined;
+}
 
 export class ImageRemover {
   readonly #transport: Transport;
   readonly #store: EngineInfo['store'];
-  readonly #waiting: Turn[] = [];
-  #isWorking = false;
+  /** Of the names that images get to be removed: whoever finds one knows by it whether this process lives. */
+  readonly #session = newSessionId();
+  #names = 0;
 
   constructor(transport: Transport, store: EngineInfo['store']) {
     this.#transport = transport;
@@ -19,128 +32,91 @@ export class ImageRemover {
   }
 
   /** See Engine.removeImage. */
-  async remove(
-    reference: string,
-    options: { readonly force?: boolean; readonly noPrune?: boolean } = {},
-  ): Promise<boolean> {
-    if (this.#store === 'graphdriver') return deleteImage(this.#transport, reference, options);
+  async remove(reference: string, { force, noPrune }: RemoveOptions = {}): Promise<boolean> {
+    const isId = reference.startsWith('sha256:');
+    const prunesItself = this.#store === 'graphdriver' || noPrune === true;
+    if (prunesItself && (!isId || force === true))
+      return (await deleteImage(this.#transport, reference, { force, noPrune })) !== undefined;
     const image = await inspectImage(this.#transport, reference);
     if (image === undefined) return true;
-    const { Id: id, Parent: parent = '' } = image;
-    // Only the classic builder makes images from images.
-    const prunes = options.noPrune !== true && parent !== '';
-    if (parent !== '' && options.force !== true && !isNamed(image)) {
-      const isRemoved = await this.#inTurn((images) =>
-        prunes ? images.removeUpwards(id) : images.remove(id),
-      );
-      return isRemoved || (await inspectImage(this.#transport, id)) === undefined;
+    if (force !== true && isId && !isNamed(image)) {
+      return (await this.#removeByName(image, noPrune)) || (await this.#isGone(image.Id));
     }
-    const isGone = await deleteImage(this.#transport, reference, { ...options, noPrune: true });
-    if (isGone && prunes && (await inspectImage(this.#transport, id)) === undefined) {
-      await this.#inTurn((images) => images.removeUpwards(parent));
-    }
+    const isGone = (await deleteImage(this.#transport, reference, { force, noPrune: true })) !== undefined;
+    if (isGone && noPrune !== true && (await this.#isGone(image.Id))) await this.#removeParent(image);
     return isGone;
   }
 
   /** See Engine.removeNameless. */
-  async removeNameless(ids: readonly string[]): Promise<readonly string[]> {
-    if (this.#store === 'graphdriver') return each(ids, (id) => this.#removeIfNameless(id));
-    return ids.length === 0 ? [] : this.#inTurn((images) => each(ids, (id) => images.remove(id)));
+  async removeNameless(ids: readonly string[], { noPrune }: RemoveOptions = {}): Promise<Removals> {
+    // What is not pruned has to go before what it was made from.
+    const atOnce = pLimit(noPrune === true ? 1 : CHANGES_AT_ONCE);
+    const removed: string[] = [];
+    const failed = new Map<string, unknown>();
+    const work = ids.map((id) =>
+      atOnce(() => this.#removeNameless(id, noPrune)).then(
+        (isRemoved) => isRemoved && removed.push(id),
+        (error: unknown) => failed.set(id, error),
+      ),
+    );
+    await Promise.all(work);
+    return { removed, failed };
   }
 
-  async #removeIfNameless(id: string): Promise<boolean> {
+  async #removeNameless(id: string, noPrune: boolean | undefined): Promise<boolean> {
+    if (this.#store === 'graphdriver' && WHOLE_ID.test(id)) return this.#removeByName({ Id: id }, noPrune);
     const image = await inspectImage(this.#transport, id);
-    if (image === undefined || isNamed(image)) return false;
-    return deleteImage(this.#transport, image.Id, { noPrune: true });
+    return image !== undefined && !isNamed(image) && this.#removeByName(image, noPrune);
   }
 
   /**
-   * One after the other: of two that remove the last two images made from one parent, each would see the other's. All that wait
-   * share one list, which takes this store 7 ms for each image.
+   * Whoever names it meanwhile keeps it, and so does who makes an image or a container from it.
+   * @returns whether it was removed
    */
-  #inTurn<T>(work: (images: NamelessImages) => Promise<T>): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
-      this.#waiting.push({
-        run: async (images) => {
-          await work(images).then(resolve, reject);
-        },
-        fail: reject,
-      });
-      if (!this.#isWorking) void this.#work();
-    });
-  }
-
-  async #work(): Promise<void> {
-    this.#isWorking = true;
-    for (let turns = this.#waiting.splice(0); turns.length > 0; turns = this.#waiting.splice(0)) {
-      try {
-        const images = new NamelessImages(this.#transport, await listAllImages(this.#transport));
-        for (const turn of turns) await turn.run(images);
-      } catch (error) {
-        for (const turn of turns) turn.fail(error);
-      }
-    }
-    this.#isWorking = false;
-  }
-}
-
-/** All, whatever fails. @returns those for which it was true */
-async function each(
-  ids: readonly string[],
-  work: (id: string) => Promise<boolean>,
-): Promise<readonly string[]> {
-  const done: string[] = [];
-  const errors: unknown[] = [];
-  for (const id of ids) {
+  async #removeByName(image: Image, noPrune: boolean | undefined): Promise<boolean> {
+    const { Id: id } = image;
+    const name = sessionName(this.#session, 'removed', this.#names++, thisProcess());
     try {
-      if (await work(id)) done.push(id);
+      await tagImage(this.#transport, id, name);
     } catch (error) {
-      errors.push(error);
+      if (error instanceof EngineError && error.status === 404) return false;
+      throw error;
     }
-  }
-  if (errors.length > 0) throw errors[0];
-  return done;
-}
-
-interface Turn {
-  /** Never rejects. */
-  readonly run: (images: NamelessImages) => Promise<void>;
-  readonly fail: (error: unknown) => void;
-}
-
-/** What an engine had when it was asked, less what has been removed here since. */
-class NamelessImages {
-  readonly #transport: Transport;
-  readonly #left: Map<string, ListedImage>;
-
-  constructor(transport: Transport, listed: readonly ListedImage[]) {
-    this.#transport = transport;
-    this.#left = new Map(listed.map((image) => [image.Id, image]));
-  }
-
-  /** Unless it has a name, a container uses it, or another was made from it. @returns whether it was removed */
-  async remove(id: string): Promise<boolean> {
-    const image = this.#find(id);
-    if (image === undefined || isNamed(image)) return false;
-    if ([...this.#left.values()].some(({ ParentId }) => ParentId === image.Id)) return false;
-    const isGone = await deleteImage(this.#transport, image.Id, { noPrune: true });
-    if (isGone) this.#left.delete(image.Id);
-    return isGone;
-  }
-
-  /** It, and what it was made from as far as that goes. @returns whether it was removed itself */
-  async removeUpwards(id: string): Promise<boolean> {
-    const parent = this.#find(id)?.ParentId ?? '';
-    if (!(await this.remove(id))) return false;
-    if (parent !== '') await this.removeUpwards(parent);
+    const isContainerd = this.#store === 'containerd';
+    const deleted = await deleteImage(this.#transport, name, { noPrune: isContainerd ? true : noPrune });
+    if (deleted === undefined) {
+      await this.#takeAway(name, id);
+      return false;
+    }
+    if (!isContainerd) return deleted.includes(id);
+    // It also says so of an image that it has only taken the name of, since others were made from it.
+    if (!deleted.includes(id) || !(await this.#isGone(id))) return false;
+    if (noPrune !== true) await this.#removeParent(image);
     return true;
   }
 
-  /** @param id whole, or short as the classic builder prints it */
-  #find(id: string): ListedImage | undefined {
-    const whole = this.#left.get(id);
-    if (whole !== undefined) return whole;
-    const short = id.startsWith('sha256:') ? id : `sha256:${id}`;
-    return [...this.#left.values()].find(({ Id }) => Id.startsWith(short));
+  /** Of an image that a container uses an engine does not remove the last name: it moves to another image first. */
+  async #takeAway(name: string, id: string): Promise<void> {
+    const other = (await listNamedImages(this.#transport)).find((image) => image !== id);
+    // Else whoever collects what this process has left takes it.
+    if (other === undefined) return;
+    await tagImage(this.#transport, other, name);
+    await deleteImage(this.#transport, name, { noPrune: true });
   }
+
+  /** The classic builder's intermediate image, as far up as they have no use any more. */
+  async #removeParent({ Parent: parent = '' }: Image): Promise<void> {
+    if (parent !== '') await this.#removeNameless(parent, false);
+  }
+
+  async #isGone(id: string): Promise<boolean> {
+    return (await inspectImage(this.#transport, id)) === undefined;
+  }
+}
+
+const WHOLE_ID = /^sha256:[0-9a-f]{64}$/;
+
+interface Image {
+  readonly Id: string;
+  readonly Parent?: string;
 }

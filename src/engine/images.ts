@@ -2,7 +2,8 @@
 import pLimit from 'p-limit';
 import { QUESTIONS_AT_ONCE } from '../core/calls-at-once.js';
 import { EngineError } from '../core/errors.js';
-import type { ImageDescription } from '../core/ports.js';
+import { SESSION_REPOSITORY } from '../core/marks.js';
+import type { Engine, ImageDescription } from '../core/ports.js';
 import { listOf, textOf } from './shape.js';
 import type { Call, Transport } from './transport.js';
 
@@ -96,30 +97,33 @@ export function registryOf(repository: string): string {
   return rest.length > 0 && (/[.:]/.test(first) || first === 'localhost') ? first : 'docker.io';
 }
 
-/** @returns whether it is gone; without `force`, what is still in use is not */
+/** @returns the IDs of images that are gone with it; `undefined` where that is in use, without `force` */
 export async function deleteImage(
   transport: Transport,
   reference: string,
-  options: { readonly force?: boolean; readonly noPrune?: boolean } = {},
-): Promise<boolean> {
+  options: { readonly force?: boolean | undefined; readonly noPrune?: boolean | undefined } = {},
+): Promise<readonly string[] | undefined> {
+  const purpose = `remove the image ${reference}`;
   try {
-    await transport.json({
+    const answer = await transport.json({
       method: 'DELETE',
       path: `/images/${reference}`,
       query: { ...(options.force && { force: '1' }), ...(options.noPrune && { noprune: '1' }) },
-      purpose: `remove the image ${reference}`,
+      purpose,
     });
-    return true;
+    return listOf(answer ?? [], purpose).flatMap(
+      ({ Deleted: id }: { readonly Deleted?: string }) => id ?? [],
+    );
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
-    if (error.status === 404 || isRemovedMeanwhile(error)) return true;
-    if (error.status === 409 && options.force !== true) return false;
+    if (error.status === 404 || isRemovedMeanwhile(error)) return [];
+    if (error.status === 409 && options.force !== true) return undefined;
     throw error;
   }
 }
 
 /** The parts of an item of `GET /images/json` that are read. */
-export interface ListedImage {
+interface ListedImage {
   readonly Id: string;
   readonly ParentId: string;
   readonly RepoTags?: readonly string[] | null;
@@ -130,34 +134,40 @@ function isRemovedMeanwhile({ status, message }: EngineError): boolean {
   return status === 500 && message.includes('unrecognized image ID');
 }
 
-/** With the classic builder's intermediate images. */
-export async function listAllImages(transport: Transport): Promise<readonly ListedImage[]> {
-  return (await listImages(transport, { all: '1' })) as readonly ListedImage[];
-}
-
 export async function listIntermediateImages(
   transport: Transport,
 ): Promise<readonly { id: string; parent: string }[]> {
-  const images = await listAllImages(transport);
+  const images = (await listImages(transport, { all: '1' })) as readonly ListedImage[];
   return images.flatMap((image) =>
     image.ParentId === '' || isNamed(image) ? [] : [{ id: image.Id, parent: image.ParentId }],
   );
 }
 
-/** Engines before 25 list `<none>:<none>` where there is no name. */
+/** @returns the IDs of images that have a name which is no session's */
+export async function listNamedImages(transport: Transport): Promise<readonly string[]> {
+  const images = (await listImages(transport)) as readonly ListedImage[];
+  const isLasting = (name: string): boolean => name !== NO_NAME && !name.startsWith(`${SESSION_REPOSITORY}/`);
+  return images.flatMap(({ Id, RepoTags }) => ((RepoTags ?? []).some(isLasting) ? [Id] : []));
+}
+
+/** Engines before 25 list it where there is no name. */
+const NO_NAME = '<none>:<none>';
+
 export function isNamed({ RepoTags }: Pick<ListedImage, 'RepoTags'>): boolean {
-  return (RepoTags ?? []).some((name) => name !== '<none>:<none>');
+  return (RepoTags ?? []).some((name) => name !== NO_NAME);
 }
 
 export async function listImageNames(
   transport: Transport,
   prefix: string,
-): Promise<readonly { name: string; imageId: string }[]> {
+): ReturnType<Engine['listImageNames']> {
   // The engine describes what it lists: better only those few than all it has.
   const filters = JSON.stringify({ reference: [`${prefix}*`, `${prefix}*/*`] });
   const answer = await listImages(transport, { filters });
-  return (answer as readonly ListedImage[]).flatMap(({ Id, RepoTags }) =>
-    (RepoTags ?? []).filter((name) => name.startsWith(prefix)).map((name) => ({ name, imageId: Id })),
+  return (answer as readonly ListedImage[]).flatMap(({ Id, ParentId, RepoTags }) =>
+    (RepoTags ?? [])
+      .filter((name) => name.startsWith(prefix))
+      .map((name) => ({ name, imageId: Id, ...(ParentId !== '' && { parent: ParentId }) })),
   );
 }
 

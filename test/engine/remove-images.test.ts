@@ -102,11 +102,52 @@ describe.each(engines())('on $name', ({ host }) => {
     const { id } = await scene.build('one');
     const [latest = '', ...others] = await scene.made(id);
     expect(others).toHaveLength(3);
-    expect(await engine.removeNameless([id, latest, ...others])).toEqual([]);
+    const removed = async (ids: readonly string[]): Promise<readonly string[]> => {
+      const removals = await engine.removeNameless(ids, { noPrune: true });
+      expect(removals.failed).toEqual(new Map());
+      return removals.removed;
+    };
+    expect(await removed([id, latest, ...others])).toEqual([]);
     await engine.removeImage(scene.tag('one'), { noPrune: true });
     const short = others.map((other) => other.slice('sha256:'.length, 19));
-    expect(await engine.removeNameless([...others.toReversed(), 'sha256:0123456789ab'])).toEqual([]);
-    expect(await engine.removeNameless([latest, ...short])).toEqual([latest, ...short]);
+    expect(await removed([...others.toReversed(), 'sha256:0123456789ab'])).toEqual([]);
+    expect(await removed([latest, ...short])).toEqual([latest, ...short]);
     expect(await left([id, latest, ...others])).toEqual([]);
+  });
+
+  test('an image that somebody names meanwhile keeps its name', async () => {
+    const scene = new Scene();
+    const lost: string[] = [];
+    for (const name of ['one', 'two', 'three', 'four', 'five']) {
+      const { id } = await scene.build(name);
+      await engine.tagImage('busybox:latest', scene.tag(name));
+      const held = scene.tag(`held-${name}`);
+      const holding = engine.tagImage(id, held).then(
+        () => true,
+        (error: unknown) => {
+          expect(error).toMatchObject({ status: 404 });
+          return false;
+        },
+      );
+      const { failed } = await engine.removeNameless([id]);
+      expect(failed).toEqual(new Map());
+      if ((await holding) && (await engine.describeImage(held))?.id !== id) lost.push(name);
+      for (const each of [held, scene.tag(name)]) await engine.removeImage(each);
+    }
+    expect(lost).toEqual([]);
+  });
+
+  test('an image that a container uses stays without a name', async () => {
+    const scene = new Scene();
+    const { id } = await scene.build('one');
+    const request = { image: id, command: ['true'], network: 'none', limits: {}, labels: {} };
+    const container = await engine.createContainer(request, NEVER);
+    await engine.tagImage('busybox:latest', scene.tag('one'));
+    expect(await engine.removeNameless([id])).toEqual({ removed: [], failed: new Map() });
+    expect((await engine.describeImage(id))?.names).toEqual([]);
+    expect(await engine.removeImage(id)).toBe(false);
+    await container.remove();
+    expect(await engine.removeNameless([id])).toEqual({ removed: [id], failed: new Map() });
+    await engine.removeImage(scene.tag('one'));
   });
 });

@@ -11,6 +11,7 @@ import type {
   EngineInfo,
   ImageArchives,
   ImageDescription,
+  Removals,
 } from '../../src/core/ports.js';
 import { fakeBuild, type Built } from './fake-build.js';
 import { runShell, type Script } from './fake-shell.js';
@@ -107,15 +108,19 @@ export class FakeEngine implements Engine {
     return Promise.resolve(true);
   }
 
-  async removeNameless(ids: readonly string[]): Promise<readonly string[]> {
+  async removeNameless(ids: readonly string[]): Promise<Removals> {
     const removed: string[] = [];
+    const failed = new Map<string, unknown>();
     for (const id of ids) {
       const image = this.#find(id);
       const isParent = [...this.images.values()].some(({ parent }) => parent === image?.id);
       if (image?.names.size !== 0 || isParent) continue;
-      if (await this.removeImage(image.id)) removed.push(id);
+      await this.removeImage(image.id).then(
+        (isGone) => isGone && removed.push(id),
+        (error: unknown) => failed.set(id, error),
+      );
     }
-    return removed;
+    return { removed, failed };
   }
 
   createContainer(request: ContainerRequest, signal: AbortSignal): Promise<EngineContainer> {

@@ -28,7 +28,10 @@ function engineWith(
   const images = new Map<string, Partial<ImageDescription>>();
   const engine = {
     describeImage: (id: string) => Promise.resolve(images.get(id)),
-    removeImage: (id: string) => Promise.resolve(images.delete(id)),
+    removeNameless: (ids: readonly string[]) => {
+      const removed = ids.filter((id) => images.get(id)?.names?.length === 0 && images.delete(id));
+      return Promise.resolve({ removed, failed: new Map<string, unknown>() });
+    },
     archives: {
       async loadImages(stream: Readable, signal: AbortSignal) {
         await buffer(stream);
