@@ -86,7 +86,7 @@ describe.each(engines())('on $name', ({ host }) => {
 
   test('nothing is left when the last images of one parent go at once', async () => {
     const scene = new Scene();
-    const names = ['one', 'two', 'three', 'four'];
+    const names = ['one', 'two', 'three'];
     const all: string[] = [];
     for (const name of names) {
       const { id } = await scene.build(name);
@@ -118,7 +118,7 @@ describe.each(engines())('on $name', ({ host }) => {
   test('an image that somebody names meanwhile keeps its name', async () => {
     const scene = new Scene();
     const lost: string[] = [];
-    for (const name of ['one', 'two', 'three', 'four', 'five']) {
+    for (const name of ['one', 'two', 'three']) {
       const { id } = await scene.build(name);
       await engine.tagImage('busybox:latest', scene.tag(name));
       const held = scene.tag(`held-${name}`);
