@@ -49,6 +49,18 @@ export function siblingName(name: string, word: string): string {
   return `${name}-${word}`;
 }
 
+/** A name that an image gets to be removed by, for no longer than that. */
+export function removalName(id: string, index: number, owner: Owner): string {
+  return siblingName(sessionName(id, 'image', index, owner), REMOVED);
+}
+
+/** Whether it is one, whoever gave it: such an image counts as nameless. */
+export function isRemovalName(name: string): boolean {
+  return name.startsWith(`${SESSION_REPOSITORY}/`) && name.endsWith(`-${REMOVED}`);
+}
+
+const REMOVED = 'removed';
+
 export interface SessionMark {
   readonly session: string;
   /** Absent where an earlier version of this program made it. */

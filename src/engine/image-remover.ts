@@ -8,7 +8,7 @@
 import pLimit from 'p-limit';
 import { CHANGES_AT_ONCE } from '../core/calls-at-once.js';
 import { EngineError } from '../core/errors.js';
-import { newSessionId, sessionName } from '../core/marks.js';
+import { newSessionId, removalName } from '../core/marks.js';
 import { thisProcess } from '../core/owner.js';
 import type { EngineInfo, Removals } from '../core/ports.js';
 import { deleteImage, inspectImage, isNamed, listNamedImages, tagImage } from './images.js';
@@ -75,22 +75,27 @@ export class ImageRemover {
    */
   async #removeByName(image: Image, noPrune: boolean | undefined): Promise<boolean> {
     const { Id: id } = image;
-    const name = sessionName(this.#session, 'removed', this.#names++, thisProcess());
-    try {
-      await tagImage(this.#transport, id, name);
-    } catch (error) {
-      if (error instanceof EngineError && error.status === 404) return false;
-      throw error;
-    }
     const isContainerd = this.#store === 'containerd';
-    const deleted = await deleteImage(this.#transport, name, { noPrune: isContainerd ? true : noPrune });
-    if (deleted === undefined) {
-      await this.#takeAway(name, id);
-      return false;
+    for (let tries = 1; ; tries += 1) {
+      const name = removalName(this.#session, this.#names++, thisProcess());
+      try {
+        await tagImage(this.#transport, id, name);
+      } catch (error) {
+        if (error instanceof EngineError && error.status === 404) return false;
+        throw error;
+      }
+      const deleted = await deleteImage(this.#transport, name, { noPrune: isContainerd || noPrune });
+      if (deleted === undefined) {
+        await this.#takeAway(name, id);
+        return false;
+      }
+      if (!isContainerd) return deleted.includes(id);
+      const left = await inspectImage(this.#transport, id);
+      if (left === undefined) break;
+      // Else another remover had its name there, and may have looked for images made from it before the last of them went. (It says
+      // that it has deleted an image also where it has only taken the name, since others were made from it.)
+      if (deleted.includes(id) || isNamed(left) || tries === TRIES) return false;
     }
-    if (!isContainerd) return deleted.includes(id);
-    // It also says so of an image that it has only taken the name of, since others were made from it.
-    if (!deleted.includes(id) || !(await this.#isGone(id))) return false;
     if (noPrune !== true) await this.#removeParent(image);
     return true;
   }
@@ -114,6 +119,8 @@ export class ImageRemover {
   }
 }
 
+/** Several builds at once may remove one image. */
+const TRIES = 10;
 const WHOLE_ID = /^sha256:[0-9a-f]{64}$/;
 
 interface Image {

@@ -2,7 +2,7 @@
 import pLimit from 'p-limit';
 import { QUESTIONS_AT_ONCE } from '../core/calls-at-once.js';
 import { EngineError } from '../core/errors.js';
-import { SESSION_REPOSITORY } from '../core/marks.js';
+import { isRemovalName, SESSION_REPOSITORY } from '../core/marks.js';
 import type { Engine, ImageDescription } from '../core/ports.js';
 import { listOf, textOf } from './shape.js';
 import type { Call, Transport } from './transport.js';
@@ -67,7 +67,7 @@ export async function describeImage(
     env: config.Env ?? [],
     ...(image.Parent !== undefined && image.Parent !== '' && { parent: image.Parent }),
     volumes: Object.keys(config.Volumes ?? {}),
-    names: image.RepoTags ?? [],
+    names: namesOf(image),
     workingDir: config.WorkingDir ?? '',
     onBuild: config.OnBuild ?? [],
   };
@@ -146,15 +146,19 @@ export async function listIntermediateImages(
 /** @returns the IDs of images that have a name which is no session's */
 export async function listNamedImages(transport: Transport): Promise<readonly string[]> {
   const images = (await listImages(transport)) as readonly ListedImage[];
-  const isLasting = (name: string): boolean => name !== NO_NAME && !name.startsWith(`${SESSION_REPOSITORY}/`);
-  return images.flatMap(({ Id, RepoTags }) => ((RepoTags ?? []).some(isLasting) ? [Id] : []));
+  const isLasting = (name: string): boolean => !name.startsWith(`${SESSION_REPOSITORY}/`);
+  return images.filter((image) => namesOf(image).some(isLasting)).map(({ Id }) => Id);
 }
 
 /** Engines before 25 list it where there is no name. */
 const NO_NAME = '<none>:<none>';
 
-export function isNamed({ RepoTags }: Pick<ListedImage, 'RepoTags'>): boolean {
-  return (RepoTags ?? []).some((name) => name !== NO_NAME);
+function namesOf({ RepoTags }: Pick<ListedImage, 'RepoTags'>): readonly string[] {
+  return (RepoTags ?? []).filter((name) => name !== NO_NAME && !isRemovalName(name));
+}
+
+export function isNamed(image: Pick<ListedImage, 'RepoTags'>): boolean {
+  return namesOf(image).length > 0;
 }
 
 export async function listImageNames(

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BuilderEvent, Engine } from '../../src/core/ports.js';
 import { connect } from '../../src/engine/connect.js';
-import { memoryFolder } from '../../src/engine/memory-folder.js';
+import { buildRequest } from '../support/build-request.js';
 import { engines } from '../support/engines.js';
 import { NEVER } from '../support/tar.js';
 
@@ -26,22 +26,9 @@ describe.each(engines())('on $name', ({ host }) => {
     /** @returns the image, and which of the shared instructions were cached */
     async build(name: string): Promise<{ readonly id: string; readonly cached: readonly string[] }> {
       const own = [`ENV NAME=${name}`, 'RUN echo $NAME'];
-      const lines = ['FROM busybox:latest', `LABEL removal=${this.#id}`, ...SHARED, ...own, ''];
+      const lines = ['FROM busybox:latest', `LABEL removal=${this.#id}`, ...SHARED, ...own];
       const events: BuilderEvent[] = [];
-      const request = {
-        builder: 'classic',
-        context: memoryFolder(new Map()),
-        contextKey: this.#id,
-        dockerfile: Buffer.from(lines.join('\n')),
-        tag: this.tag(name),
-        args: {},
-        noCache: false,
-        network: 'none',
-        limits: {},
-        removeContainers: true,
-        secrets: new Map(),
-        ssh: [],
-      } as const;
+      const request = buildRequest(this.tag(name), lines, { builder: 'classic' });
       const id = await engine.build(request, (event) => events.push(event), NEVER);
       const cached = events.flatMap((event) =>
         event.type === 'instruction' && event.instruction.state === 'finished' && event.instruction.cached
@@ -84,17 +71,29 @@ describe.each(engines())('on $name', ({ host }) => {
     expect(await left(all)).toEqual([]);
   });
 
-  test('nothing is left when the last images of one parent go at once', async () => {
+  test('nothing is left when the last images of one parent go at once, whoever removes them', async () => {
     const scene = new Scene();
-    const names = ['one', 'two', 'three'];
-    const all: string[] = [];
-    for (const name of names) {
-      const { id } = await scene.build(name);
-      all.push(id, ...(await scene.made(id)));
-    }
+    const names = ['one', 'two', 'three', 'four'];
+    const ids: string[] = [];
+    for (const name of names) ids.push((await scene.build(name)).id);
+    const made = await Promise.all(ids.map((id) => scene.made(id)));
+    const all = [...new Set([...ids, ...made.flat()])];
     expect(await left(all)).toEqual(all);
-    await Promise.all(names.map((name) => engine.removeImage(scene.tag(name))));
+    // By name, and without one.
+    for (const name of names.slice(2)) await engine.tagImage('busybox:latest', scene.tag(name));
+    const other = await connect({ host, env: {} }, NEVER);
+    try {
+      await Promise.all([
+        engine.removeImage(scene.tag('one')),
+        other.removeImage(scene.tag('two')),
+        engine.removeNameless(ids.slice(2, 3)),
+        other.removeNameless(ids.slice(3)),
+      ]);
+    } finally {
+      await other.close();
+    }
     expect(await left(all)).toEqual([]);
+    for (const name of names) await engine.removeImage(scene.tag(name));
   });
 
   test('of nameless images those go that nothing was made from, however long their IDs are written', async () => {

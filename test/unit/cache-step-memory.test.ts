@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { openSessionMemory } from '../../src/cache/step-memory.js';
 import { CacheStore } from '../../src/cache/store.js';
 import type { Fate, SessionMemory } from '../../src/core/memory.js';
+import { buildRequest } from '../support/build-request.js';
 import { FakeEngine } from '../support/fake-engine.js';
 import { NEVER } from '../support/tar.js';
 
@@ -72,7 +73,8 @@ it('leaves a step of which nothing has changed, and whose image has its name', a
 
 it('gives a name back that the promotion of a dead session has moved since it was asked for', async () => {
   using memory = await open();
-  const { id: other } = await addOther();
+  const request = buildRequest(OTHER, ['FROM busybox:latest', 'LABEL other=1']);
+  const other = await engine.build(request, () => undefined, NEVER);
   const findNames = engine.findNames.bind(engine);
   let asked = (): void => undefined;
   const isAsked = new Promise<void>((resolve) => (asked = resolve));
@@ -87,21 +89,3 @@ it('gives a name back that the promotion of a dead session has moved since it wa
   });
   expect(await decide(memory, moved)).toEqual([{ kind: 'reuse', imageId, command: 'runs' }]);
 });
-
-async function addOther(): Promise<{ readonly id: string }> {
-  const request = {
-    builder: 'buildkit',
-    context: { async *entries() {}, open: () => expect.fail('there is nothing to open') },
-    contextKey: '',
-    dockerfile: Buffer.from('FROM busybox:latest\nLABEL other=1\n'),
-    tag: OTHER,
-    args: {},
-    noCache: false,
-    network: 'default',
-    limits: {},
-    removeContainers: true,
-    secrets: new Map(),
-    ssh: [],
-  } as const;
-  return { id: await engine.build(request, () => undefined, NEVER) };
-}

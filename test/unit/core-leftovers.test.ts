@@ -13,6 +13,7 @@ import { thisProcess, type Owner } from '../../src/core/owner.js';
 import { promote } from '../../src/core/promote.js';
 import { Session } from '../../src/core/session.js';
 import type { UserFolder } from '../../src/core/user-folder.js';
+import { buildRequest } from '../support/build-request.js';
 import { DEAD, ELSEWHERE, labelsOf } from '../support/dead-owner.js';
 import { FakeEngine } from '../support/fake-engine.js';
 import { NEVER } from '../support/tar.js';
@@ -26,24 +27,8 @@ beforeEach(async () => {
 afterEach(() => rm(folder.path, { recursive: true }));
 
 async function image(name: string): Promise<string> {
-  return engine.build(
-    {
-      builder: 'buildkit',
-      context: { async *entries() {}, open: () => expect.fail('there is nothing to open') },
-      contextKey: '',
-      dockerfile: Buffer.from(`FROM busybox:latest\nLABEL made=${name}\n`),
-      tag: name,
-      args: {},
-      noCache: false,
-      network: 'default',
-      limits: {},
-      removeContainers: true,
-      secrets: new Map(),
-      ssh: [],
-    },
-    () => undefined,
-    NEVER,
-  );
+  const request = buildRequest(name, ['FROM busybox:latest', `LABEL made=${name}`]);
+  return engine.build(request, () => undefined, NEVER);
 }
 
 /** What a session of this owner leaves: a container, two names of one image. */

@@ -5,6 +5,7 @@ import { EngineError } from '../../src/core/errors.js';
 import type { Naming } from '../../src/core/naming.js';
 import { promote } from '../../src/core/promote.js';
 import { Session } from '../../src/core/session.js';
+import { buildRequest } from '../support/build-request.js';
 import { FakeEngine } from '../support/fake-engine.js';
 
 const LABELS = ['a', 'b', 'c'];
@@ -27,25 +28,10 @@ class StubbornEngine extends FakeEngine {
 async function prepare() {
   const engine = new StubbornEngine();
   const session = new Session(engine, LABELS);
-  const image = (tag: string): Promise<string> =>
-    engine.build(
-      {
-        builder: 'buildkit',
-        context: { async *entries() {}, open: () => expect.fail('there is nothing to open') },
-        contextKey: '',
-        dockerfile: Buffer.from(`FROM busybox:latest\nLABEL made=${tag}\n`),
-        tag,
-        args: {},
-        noCache: false,
-        network: 'default',
-        limits: {},
-        removeContainers: true,
-        secrets: new Map(),
-        ssh: [],
-      },
-      () => undefined,
-      new AbortController().signal,
-    );
+  const image = (tag: string): Promise<string> => {
+    const request = buildRequest(tag, ['FROM busybox:latest', `LABEL made=${tag}`]);
+    return engine.build(request, () => undefined, new AbortController().signal);
+  };
   const earlier = { a: await image('a:latest'), b: await image('b:latest') };
   const promotions: Naming[] = [];
   for (const label of LABELS) {
