@@ -11,7 +11,7 @@ import { EngineError } from '../core/errors.js';
 import { newSessionId, removalName } from '../core/marks.js';
 import { thisProcess } from '../core/owner.js';
 import type { EngineInfo, Removals } from '../core/ports.js';
-import { deleteImage, inspectImage, isNamed, listNamedImages, tagImage } from './images.js';
+import { deleteImage, inspectImage, isNamed, tagImage, takeName } from './images.js';
 import type { Transport } from './transport.js';
 
 interface RemoveOptions {
@@ -86,7 +86,8 @@ export class ImageRemover {
       }
       const deleted = await deleteImage(this.#transport, name, { noPrune: isContainerd || noPrune });
       if (deleted === undefined) {
-        await this.#takeAway(name, id);
+        // Of an image that a container uses an engine does not remove the last name.
+        await takeName(this.#transport, name, id);
         return false;
       }
       if (!isContainerd) return deleted.includes(id);
@@ -98,15 +99,6 @@ export class ImageRemover {
     }
     if (noPrune !== true) await this.#removeParent(image);
     return true;
-  }
-
-  /** Of an image that a container uses an engine does not remove the last name: it moves to another image first. */
-  async #takeAway(name: string, id: string): Promise<void> {
-    const other = (await listNamedImages(this.#transport)).find((image) => image !== id);
-    // Else whoever collects what this process has left takes it.
-    if (other === undefined) return;
-    await tagImage(this.#transport, other, name);
-    await deleteImage(this.#transport, name, { noPrune: true });
   }
 
   /** The classic builder's intermediate image, as far up as they have no use any more. */

@@ -39,10 +39,20 @@ export async function inspectImage(
       textOf(answer, 'Id', purpose);
       return answer as InspectedImage;
     } catch (error) {
-      if (error instanceof EngineError && error.status === 404) return undefined;
+      if (isGone(error)) return undefined;
       if (!isDisturbed(error) || tries === LOOK_TRIES) throw error;
     }
   }
+}
+
+/** Also where graphdrivers of 20.10 meet somebody who removes the image at the same time. */
+function isGone(error: unknown): boolean {
+  if (!(error instanceof EngineError)) return false;
+  return error.status === 404 || error.message.includes('unrecognized image ID') || isMissingFile(error);
+}
+
+function isMissingFile({ message }: EngineError): boolean {
+  return message.includes('failed to get digest sha256:');
 }
 
 /** How the containerd store puts it when an image changes while it looks at it (seen on 28.5). */
@@ -73,15 +83,35 @@ export async function describeImage(
   };
 }
 
+/** See Engine.tagImage; the error has status 404 also where the image goes at that moment. */
 export async function tagImage(transport: Transport, reference: string, name: string): Promise<void> {
   const { repository, tag } = splitName(name);
-  await transport.json({
-    method: 'POST',
-    path: `/images/${reference}/tag`,
-    query: { repo: repository, tag },
-    pace: 'quick',
-    purpose: `give the image ${reference} the name ${name}`,
-  });
+  try {
+    await transport.json({
+      method: 'POST',
+      path: `/images/${reference}/tag`,
+      query: { repo: repository, tag },
+      pace: 'quick',
+      purpose: `give the image ${reference} the name ${name}`,
+    });
+  } catch (error) {
+    if (!(error instanceof EngineError) || !isMissingFile(error)) throw error;
+    // The engine keeps the name unseen, and an image that comes to be with that ID has it.
+    await takeName(transport, name);
+    throw new EngineError(error.message, { status: 404, cause: error });
+  }
+}
+
+/**
+ * Take a name that the engine does not remove: it moves to another image first.
+ * @param from ID of the image that it has
+ */
+export async function takeName(transport: Transport, name: string, from?: string): Promise<void> {
+  const other = (await listNamedImages(transport)).find((image) => image !== from);
+  // Else whoever collects what this process has left takes it.
+  if (other === undefined) return;
+  await tagImage(transport, other, name);
+  await deleteImage(transport, name, { noPrune: true });
 }
 
 /** `host:5000/a/b:tag` → repository and tag; the tag is `latest` when there is none. */
@@ -116,7 +146,7 @@ export async function deleteImage(
     );
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
-    if (error.status === 404 || isRemovedMeanwhile(error)) return [];
+    if (isGone(error)) return [];
     if (error.status === 409 && options.force !== true) return undefined;
     throw error;
   }
@@ -127,11 +157,6 @@ interface ListedImage {
   readonly Id: string;
   readonly ParentId: string;
   readonly RepoTags?: readonly string[] | null;
-}
-
-/** How graphdriver stores put it when two remove one image at the same time. */
-function isRemovedMeanwhile({ status, message }: EngineError): boolean {
-  return status === 500 && message.includes('unrecognized image ID');
 }
 
 export async function listIntermediateImages(

@@ -1,0 +1,61 @@
+/** An image that goes while the engine gives it a name: 20.10 fails and keeps the name, though nobody sees it. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { ImageRemover } from '../../src/engine/image-remover.js';
+import { tagImage } from '../../src/engine/images.js';
+import { Transport } from '../../src/engine/transport.js';
+
+const GONE = `sha256:${'a'.repeat(64)}`;
+const OTHER = `sha256:${'b'.repeat(64)}`;
+/** Word for word what 20.10 said when its images were removed and named at the same time. */
+const MESSAGE = `failed to get digest ${GONE}: open /var/lib/docker/image/overlay2/imagedb/content/sha256/${'a'.repeat(64)}: no such file or directory`;
+
+async function engine() {
+  const calls: string[] = [];
+  const server = createServer((request, answer) => {
+    const url = new URL(request.url ?? '', 'http://engine');
+    const call = `${request.method ?? ''} ${url.pathname}`;
+    if (call === 'GET /images/json') {
+      answer.end(JSON.stringify([{ Id: OTHER, ParentId: '', RepoTags: ['other:latest'] }]));
+      return;
+    }
+    const [repository, tag] = [url.searchParams.get('repo'), url.searchParams.get('tag')];
+    calls.push(repository === null ? call : `${call} ${repository}:${tag ?? ''}`);
+    answer.statusCode = call === `POST /images/${GONE}/tag` ? 500 : 200;
+    answer.end(JSON.stringify(answer.statusCode === 500 ? { message: MESSAGE } : []));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const url = `tcp://127.0.0.1:${port}`;
+  return {
+    transport: new Transport({ kind: 'tcp', hostname: '127.0.0.1', port, url, from: 'the test' }),
+    calls,
+  };
+}
+
+test('the name is taken from the engine, and the image counts as one that is not there', async () => {
+  const { transport, calls } = await engine();
+  await expect(tagImage(transport, GONE, 'app:1')).rejects.toMatchObject({
+    status: 404,
+    message: expect.stringContaining(MESSAGE) as string,
+  });
+  expect(calls).toEqual([
+    `POST /images/${GONE}/tag app:1`,
+    `POST /images/${OTHER}/tag app:1`,
+    'DELETE /images/app:1',
+  ]);
+});
+
+test('who wanted to remove the image has nothing more to do', async () => {
+  const { transport, calls } = await engine();
+  const remover = new ImageRemover(transport, 'graphdriver');
+  expect(await remover.removeNameless([GONE])).toEqual({ removed: [], failed: new Map() });
+  expect(calls).toHaveLength(3);
+});
