@@ -3,7 +3,6 @@ import { setMaxListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { openSessionMemory, type MemoryFacts } from './cache/step-memory.js';
 import { CacheStore } from './cache/store.js';
-import { loadPlan } from './config/load.js';
 import { planOptions } from './config/options.js';
 import { renderDiagnosticLine } from './config/render.js';
 import { refuseSecretValues } from './config/secret-values.js';
@@ -18,6 +17,7 @@ import type { Plan } from './core/plan.js';
 import { TimeLimit } from './core/time-limit.js';
 import { userFolder, type UserFolder } from './core/user-folder.js';
 import { connect } from './engine/connect.js';
+import { openPlan } from './open-plan.js';
 import { forBuild, openSecrets, type ReadSecrets } from './secrets/build-secrets.js';
 import { openDigestKey } from './secrets/digest.js';
 import { checkReportFile, writeReport } from './secrets/report-file.js';
@@ -38,8 +38,9 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   const signal = AbortSignal.any([options.signal, limit?.signal].filter((one) => one !== undefined));
   // Every call listens; Node 20 and 22 would warn of a leak from the eleventh listener on.
   setMaxListeners(0, signal);
-  const loaded = await loadPlan(planOptions(options, process.env));
-  const { plan } = loaded;
+  const store = (options.fingerprint ?? true) ? new CacheStore(userFolder(process.env)) : undefined;
+  const opened = await openPlan(planOptions(options, process.env), store);
+  const { plan } = opened;
   if (options.proofFile !== undefined) await checkReportFile(options.proofFile);
   const secrets = await openSecrets(plan, options, process.env, secretVariables(options), signal);
   const { redactor } = secrets;
@@ -48,8 +49,9 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     emit({ at: Date.now(), type: 'notice', level: 'warning', message });
   };
   try {
-    refuseSecretValues(loaded, secrets.all, options.buildArgs ?? {});
-    [...loaded.warnings.map(renderDiagnosticLine), ...secrets.warnings].forEach(warn);
+    await refuseSecretValues(opened, secrets.all, options.buildArgs ?? {});
+    await opened.remember();
+    [...opened.warnings.map(renderDiagnosticLine), ...secrets.warnings].forEach(warn);
     const result = redactor.data(await buildPlan(plan, options, secrets, emit, warn, signal));
     const isProven = result.proof !== undefined || result.status === 'succeeded';
     if (options.proofFile !== undefined && isProven) await writeReport(options.proofFile, result.proof);

@@ -5,7 +5,7 @@ import { makePrivate, TEMPORARY, type UserFolder } from '../core/user-folder.js'
 import { readSealed, writeSealed } from './atomic-file.js';
 
 /** How many of each kind are kept: those that were used last. */
-const KEPT = { contents: 64, contexts: 64, records: 256, chunks: 4 } as const;
+const KEPT = { contents: 64, contexts: 64, records: 256, chunks: 4, plans: 64 } as const;
 export type Kind = keyof typeof KEPT;
 
 const DAY = 86_400_000;

@@ -1,10 +1,12 @@
 /** The command that shows the resolved plan as JSON and builds nothing. */
+import { CacheStore } from '../cache/store.js';
 import type { BuildOptions } from '../core/api.js';
 import { EXIT } from '../core/errors.js';
 import { describePlan } from '../config/describe.js';
-import { loadPlan } from '../config/load.js';
 import { planOptions } from '../config/options.js';
 import { renderDiagnostic } from '../config/render.js';
+import { userFolder } from '../core/user-folder.js';
+import { openPlan } from '../open-plan.js';
 import { toJson } from '../report/json.js';
 import type { Appearance } from './appearance.js';
 import { checkWorkDirectory } from './work-directory.js';
@@ -20,8 +22,12 @@ export async function runPrintCommand(
   world: World,
 ): Promise<number> {
   await checkWorkDirectory(options.workDirectory);
-  const { plan, warnings } = await loadPlan(planOptions(options, world.env));
+  const store = (options.fingerprint ?? true) ? new CacheStore(userFolder(world.env)) : undefined;
+  const { plan, warnings, remember } = await openPlan(planOptions(options, world.env), store);
   for (const warning of warnings) world.stderr.write(`${renderDiagnostic(warning, appearance)}\n`);
   world.stdout.write(`${toJson(describePlan(plan), 2)}\n`);
+  // Values of secrets are not read here, so nobody knows whether one is written in it.
+  const hasSecrets = options.secretEnv !== undefined || plan.steps.some(({ secrets }) => secrets.length > 0);
+  if (!hasSecrets) await remember();
   return EXIT.ok;
 }

@@ -1,9 +1,11 @@
 /** What steps read from disk when the plan is made: their context folders, Dockerfiles and ignore files. */
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { DockerfileSyntaxError, type findImageReferences } from '../dockerfile/references.js';
 import { findBase, type Base } from '../dockerfile/stages.js';
+import { folderState, type FolderState } from './folder-state.js';
 import { describe, keyRange, rangeOf, type Checked } from './issues.js';
+import type { PlanInputs } from './load.js';
 import { readSmallFile, SourceText, type ReadOutcome } from './source.js';
 import { stepPath, type Step } from './steps.js';
 import { didYouMean } from './suggest.js';
@@ -52,6 +54,15 @@ export class DockerfileReader {
     const ignore = this.#ignore([`${path}.dockerignore`, join(context, '.dockerignore')]);
     if (uses === undefined) return undefined;
     return { context, path, content: dockerfile.content, ...uses, ...(ignore !== undefined && { ignore }) };
+  }
+
+  /** What it has read, where nothing was wrong. */
+  inputs(): Pick<PlanInputs, 'files' | 'folders'> {
+    const files = Array.from(
+      this.#reads,
+      ([path, outcome]) => [path, outcome.kind === 'read' ? outcome.content : undefined] as const,
+    );
+    return { files: new Map(files), folders: [...this.#folders.keys()] };
   }
 
   #contextIsSound({ label, config }: Step, context: string): boolean {
@@ -141,17 +152,6 @@ export class DockerfileReader {
 /** Old files may leave keys empty, and `_env()` may empty a text: both mean that nothing is given. */
 export function given(text: string | null | undefined): string | undefined {
   return text === null || text === '' ? undefined : text;
-}
-
-type FolderState = 'folder' | 'missing' | 'other';
-
-function folderState(path: string): FolderState {
-  try {
-    const stats = statSync(path, { throwIfNoEntry: false });
-    return stats === undefined ? 'missing' : stats.isDirectory() ? 'folder' : 'other';
-  } catch {
-    return 'missing';
-  }
 }
 
 function namesIn(folder: string): readonly string[] {

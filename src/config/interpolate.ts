@@ -21,6 +21,8 @@ export function chooseEnvironment(
 
 export interface Interpolated {
   readonly text: string;
+  /** How many `_env(…)` there were. */
+  readonly calls: number;
   /** What could not be replaced, and stays in the text as it is. */
   readonly failures: readonly InterpolationFailure[];
 }
@@ -62,7 +64,8 @@ export function interpolate(
   const parts: string[] = [];
   let from = 0;
   let length = 0;
-  calls(text).forEach(([start, end], index) => {
+  const found = calls(text);
+  found.forEach(([start, end], index) => {
     if (length > most) return;
     const value = valueOf(text.slice(start + OPEN.length, end - 1), environment, allowUnset);
     if (typeof value !== 'string') failures.push({ index, ...value });
@@ -71,7 +74,7 @@ export function interpolate(
     length += start - from + put.length;
     from = end;
   });
-  return { text: parts.join('') + text.slice(from), failures };
+  return { text: parts.join('') + text.slice(from), calls: found.length, failures };
 }
 
 function valueOf(

@@ -1,11 +1,12 @@
 /** build.yml to an immutable plan: read, parse, check, resolve. Nothing here touches Docker. */
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Plan } from '../core/plan.js';
 import { UsageError } from '../core/errors.js';
 import { findImageReferences } from '../dockerfile/references.js';
+import { buildFileOf } from './build-file.js';
 import { decode } from './decode.js';
 import { ConfigError, Problems, type Diagnostic } from './diagnostic.js';
-import type { FindImageReferences } from './dockerfiles.js';
+import { DockerfileReader, type FindImageReferences } from './dockerfiles.js';
 import { parseImageName, withUid } from './image-name.js';
 import type { Environment } from './interpolate.js';
 import { nodeAt, rangeOf } from './issues.js';
@@ -43,6 +44,19 @@ export interface LoadedPlan {
   readonly plan: Plan;
   readonly warnings: readonly Diagnostic[];
   readonly locateArg: LocateArg;
+  readonly inputs: PlanInputs;
+}
+
+/** What a plan was made of beside its options. */
+export interface PlanInputs {
+  /** Of the build file. */
+  readonly content: Buffer;
+  /** Whether anything in the build file depends on the environment. */
+  readonly usesVariables: boolean;
+  /** What else was read, by absolute path; `undefined` where there was nothing. */
+  readonly files: ReadonlyMap<string, Buffer | undefined>;
+  /** Absolute paths: each was a folder. */
+  readonly folders: readonly string[];
 }
 
 /** Where the build file gives a step's own build arg; undefined for one of `--build`. */
@@ -68,12 +82,10 @@ export function loadPlan(
 function readPlan(options: LoadOptions, findImages: FindImageReferences): LoadedPlan {
   checkUid(options.uid);
   const workDirectory = resolve(options.workDirectory);
-  const { file: asked } = options;
-  const file =
-    asked === undefined || asked === DEFAULT_FILE ? join(workDirectory, DEFAULT_FILE) : resolve(asked);
+  const file = buildFileOf(options);
   const problems = new Problems();
 
-  const source = readSource(file);
+  const { content, source } = readSource(file);
   const parsed = parseYaml(source);
   if ('problems' in parsed) {
     for (const problem of parsed.problems) problems.add(problem);
@@ -82,15 +94,17 @@ function readPlan(options: LoadOptions, findImages: FindImageReferences): Loaded
   }
   const { env: environment, allowUnsetEnv } = options;
   const tree = buildTree(parsed.root, { source, environment, allowUnsetEnv, problems });
-  const checked = { source, problems, root: stepsByLabel(tree, source, problems) };
+  const checked = { source, problems, root: stepsByLabel(tree.root, source, problems) };
   const checkedFile = checkSteps(checked, options.uid);
   if (checkedFile === undefined) {
     problems.throwErrors(file);
     throw new Error('a build file without steps passed the schema');
   }
-  const plan = resolvePlan({ checked, file: checkedFile, workDirectory, options, findImages });
+  const reader = new DockerfileReader(checked, workDirectory, findImages);
+  const plan = resolvePlan({ checked, file: checkedFile, workDirectory, options, reader });
   return {
     plan,
+    inputs: { content, usesVariables: tree.usesVariables, ...reader.inputs() },
     warnings: problems.warnings(),
     locateArg: (label, arg) => {
       const path = stepPath(label, 'args', arg);
@@ -100,9 +114,7 @@ function readPlan(options: LoadOptions, findImages: FindImageReferences): Loaded
   };
 }
 
-const DEFAULT_FILE = 'build.yml';
-
-function readSource(file: string): SourceText {
+function readSource(file: string): { readonly content: Buffer; readonly source: SourceText } {
   const outcome = readSmallFile(file);
   const refuse = (message: string, hint: string): ConfigError =>
     new ConfigError([{ severity: 'error', message, file, hint }]);
@@ -117,7 +129,7 @@ function readSource(file: string): SourceText {
     case 'read': {
       const decoded = decode(file, outcome.content);
       if ('problem' in decoded) throw new ConfigError([decoded.problem]);
-      return decoded.source;
+      return { content: outcome.content, source: decoded.source };
     }
   }
 }

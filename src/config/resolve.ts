@@ -2,7 +2,7 @@
 import type { Plan, PlannedStep, StepReference } from '../core/plan.js';
 import { UsageError } from '../core/errors.js';
 import { afterBuild, plannedBase, warnOfCleanup } from './after-build.js';
-import { DockerfileReader, given, type FindImageReferences, type StepFiles } from './dockerfiles.js';
+import { given, type DockerfileReader, type StepFiles } from './dockerfiles.js';
 import { closure, findCycles, topologicalOrder, type Dependencies } from './graph.js';
 import { describe, keyRange, nodeAt, rangeOf, type Checked } from './issues.js';
 import type { LoadOptions } from './load.js';
@@ -16,7 +16,7 @@ export interface ResolveRequest {
   /** Absolute path. */
   readonly workDirectory: string;
   readonly options: LoadOptions;
-  readonly findImages: FindImageReferences;
+  readonly reader: DockerfileReader;
 }
 
 /** A step with all that was found about it; `references` are the places that name images of other steps. */
@@ -40,12 +40,11 @@ interface Need {
 export function resolvePlan(request: ResolveRequest): Plan {
   const { checked, file, workDirectory, options } = request;
   const names = new StepNames(file.steps);
-  const reader = new DockerfileReader(checked, workDirectory, request.findImages);
   const secrets = findBuildSecrets(checked);
   checkBuildSecrets(checked, file.version, secrets, options.secrets);
   const steps = file.steps.map((step) => {
     checkStepSecrets(checked, stepPath(step.label), file.version, step.config, secrets, options.secrets);
-    return resolveStep(step, names, reader, request);
+    return resolveStep(step, names, request);
   });
 
   const indexes = new Map(file.steps.map(({ label }, index) => [label, index] as const));
@@ -79,12 +78,7 @@ export function resolvePlan(request: ResolveRequest): Plan {
   };
 }
 
-function resolveStep(
-  step: Step,
-  names: StepNames,
-  reader: DockerfileReader,
-  { checked, options }: ResolveRequest,
-): Resolved {
+function resolveStep(step: Step, names: StepNames, { checked, options, reader }: ResolveRequest): Resolved {
   const needs = new Map<string, Need>();
   (step.config.depends_on ?? []).forEach((called, index) => {
     const label = names.find(called);

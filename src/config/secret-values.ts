@@ -1,9 +1,9 @@
 /** Finds build args and Dockerfile values that hold a declared secret: they would stay in the image's config and history. */
-import type { PlannedStep } from '../core/plan.js';
+import type { Plan, PlannedStep } from '../core/plan.js';
 import type { Secret } from '../core/secrets.js';
 import { ConfigError, Problems, type Diagnostic } from './diagnostic.js';
 import { writtenValues } from './dockerfile-values.js';
-import type { LoadedPlan, Located } from './load.js';
+import type { Located, LocateArg } from './load.js';
 import { maskedPlace } from './masked-place.js';
 import { SourceText, type Range } from './source.js';
 
@@ -12,35 +12,39 @@ const SHORTEST_PART = 8;
 /** A line of a secret that may stand for it, such as one of a key; not the heading that all keys share. */
 const TELLING_LINE = /^(?!-----).{16,}$/;
 
+interface Searched {
+  readonly plan: Plan;
+  /** Asked only where there are secrets. */
+  readonly locateArg: () => Promise<LocateArg>;
+}
+
 /**
  * @param buildArgs those of `--build`
  * @throws {ConfigError} with a diagnostic for each place; none shows a value
  */
-export function refuseSecretValues(
-  loaded: Pick<LoadedPlan, 'plan' | 'locateArg'>,
+export async function refuseSecretValues(
+  searched: Searched,
   secrets: readonly Secret[],
   buildArgs: Readonly<Record<string, string>>,
-): void {
-  const [first, ...others] = findSecretValues(loaded, secrets, buildArgs);
+): Promise<void> {
+  const [first, ...others] = await findSecretValues(searched, secrets, buildArgs);
   if (first !== undefined) throw new ConfigError([first, ...others]);
 }
 
 /** In the order of the command line, the plan, and each Dockerfile; each place once. */
-export function findSecretValues(
-  { plan, locateArg }: Pick<LoadedPlan, 'plan' | 'locateArg'>,
+async function findSecretValues(
+  { plan, locateArg }: Searched,
   secrets: readonly Secret[],
   buildArgs: Readonly<Record<string, string>>,
-): readonly Diagnostic[] {
+): Promise<readonly Diagnostic[]> {
   const known = secrets.map(knownSecret).filter(({ values }) => values.length > 0);
   if (known.length === 0) return [];
+  const locate = await locateArg();
   const hits = [
     ...Object.entries(buildArgs).flatMap(([name, value]) =>
       holding([value], known).map((secret): Hit => ({ what: `--build ${name}`, secret })),
     ),
-    ...plan.steps.flatMap((step) => [
-      ...hitsInArgs(step, locateArg, known),
-      ...hitsInDockerfile(step, known),
-    ]),
+    ...plan.steps.flatMap((step) => [...hitsInArgs(step, locate, known), ...hitsInDockerfile(step, known)]),
   ];
   const problems = new Problems();
   for (const { what, secret, at } of hits) {
@@ -76,7 +80,7 @@ interface Hit {
 
 function hitsInArgs(
   { label, args }: PlannedStep,
-  locateArg: LoadedPlan['locateArg'],
+  locateArg: LocateArg,
   known: readonly KnownSecret[],
 ): readonly Hit[] {
   return Object.entries(args).flatMap(([name, value]) => {

@@ -35,12 +35,21 @@ const STANDARD_PREFIX = 'tag:yaml.org,2002:';
 const STANDARD_TAG = /^tag:yaml\.org,2002:(?:str|int|float|bool|null|timestamp|seq|map)$/;
 const NULL = /^(?:~|null|Null|NULL)?$/;
 
+export interface Tree {
+  readonly root: ConfigNode;
+  /** Whether anything in it depends on the environment. */
+  readonly usesVariables: boolean;
+}
+
 /** Problems go to `options.problems`; what has one is left out or stands as `empty`, so that the rest can be checked. */
-export function buildTree(root: ParsedNode | null, options: TreeOptions): ConfigNode {
-  return root === null ? { kind: 'empty', range: [0, 0] } : new TreeBuilder(options).node(root, 0);
+export function buildTree(root: ParsedNode | null, options: TreeOptions): Tree {
+  if (root === null) return { root: { kind: 'empty', range: [0, 0] }, usesVariables: false };
+  const builder = new TreeBuilder(options);
+  return { root: builder.node(root, 0), usesVariables: builder.usesVariables };
 }
 
 class TreeBuilder {
+  usesVariables = false;
   readonly #options: TreeOptions;
   readonly #anchors = new Map<string, ParsedNode>();
   #aliasedNodes = 0;
@@ -154,7 +163,8 @@ class TreeBuilder {
   #text(node: Scalar.Parsed, range: Range): string {
     if (this.#characters > MAX_TEXT) return '';
     const { environment, allowUnsetEnv, source } = this.#options;
-    const { text, failures } = interpolate(node.source, environment, allowUnsetEnv, MAX_TEXT);
+    const { text, calls: found, failures } = interpolate(node.source, environment, allowUnsetEnv, MAX_TEXT);
+    if (found > 0) this.usesVariables = true;
     this.#characters += text.length;
     if (this.#characters > MAX_TEXT) {
       this.#problem(

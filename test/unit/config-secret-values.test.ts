@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ConfigError } from '../../src/config/diagnostic.js';
-import { loadPlan } from '../../src/config/load.js';
+import { loadPlan, type LoadedPlan } from '../../src/config/load.js';
 import { maskedPlace } from '../../src/config/masked-place.js';
 import { renderDiagnostic } from '../../src/config/render.js';
 import { refuseSecretValues } from '../../src/config/secret-values.js';
@@ -16,6 +16,13 @@ function secret(name: string, value: string | Buffer, type: Secret['type'] = 'en
 
 const TOKEN = secret('npm_token', 'hunter2-hunter2');
 
+function refuse(
+  { plan, locateArg }: LoadedPlan,
+  ...given: [readonly Secret[], Readonly<Record<string, string>>]
+): Promise<void> {
+  return refuseSecretValues({ plan, locateArg: () => Promise.resolve(locateArg) }, ...given);
+}
+
 /** All problems as users read them; empty when the build may begin. */
 async function found(
   files: Files,
@@ -25,7 +32,7 @@ async function found(
   const folder = await project({ 'build.yml': steps('a: { name: app }'), ...files });
   const loaded = await loadPlan(options(folder, { buildArgs: new Map(Object.entries(buildArgs)) }));
   try {
-    refuseSecretValues(loaded, secrets, buildArgs);
+    await refuse(loaded, secrets, buildArgs);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     return error.diagnostics
@@ -72,9 +79,9 @@ describe('a secret is found', () => {
     const folder = await project({ 'build.yml': steps('a: { name: app, args: { T: _env(T), U: yes } }') });
     const env = { source: 'process', variables: new Map([['T', 'hunter2-hunter2']]) } as const;
     const loaded = await loadPlan(options(folder, { env }));
-    expect(() => {
-      refuseSecretValues(loaded, [TOKEN], {});
-    }).toThrow('"T" of "args" of step "a" holds the value of the secret "npm_token"');
+    await expect(refuse(loaded, [TOKEN], {})).rejects.toThrow(
+      '"T" of "args" of step "a" holds the value of the secret "npm_token"',
+    );
   });
 
   test('spelt with quotes, escapes and continuations, which are hidden as a whole', async () => {

@@ -1,0 +1,92 @@
+/**
+ * A plan as bytes that can be kept, with digests of all that it was made of: it holds for as long as the files say the same.
+ * What they say is compared, not their times: a plan reads its Dockerfiles anyway.
+ */
+import { createHash } from 'node:crypto';
+import { resolve } from 'node:path';
+import type { Plan, PlannedDockerfile, PlannedStep } from '../core/plan.js';
+import { buildFileOf } from './build-file.js';
+import type { Diagnostic } from './diagnostic.js';
+import { folderState } from './folder-state.js';
+import type { LoadedPlan, LoadOptions } from './load.js';
+import { readSmallFile } from './source.js';
+
+interface PlanRecord {
+  /** By absolute path: of what a file holds, in hexadecimal; `null` where there was none. */
+  readonly files: readonly (readonly [path: string, digest: string | null])[];
+  readonly folders: readonly string[];
+  readonly warnings: readonly Diagnostic[];
+  readonly plan: Omit<Plan, 'steps'> & { readonly steps: readonly RecordedStep[] };
+}
+
+/** What its Dockerfile holds is read again. */
+type RecordedStep = Omit<PlannedStep, 'dockerfile'> & {
+  readonly dockerfile: Omit<PlannedDockerfile, 'content'>;
+};
+
+/** Whether a plan with these options may be kept: the values of `--build` may be anybody's secrets. */
+export function isRecordable({ buildArgs }: LoadOptions): boolean {
+  return buildArgs.size === 0;
+}
+
+/**
+ * What a plan is kept under: hexadecimal digits.
+ * @param content of the build file
+ * @param program changes when the program does
+ */
+export function recordName(options: LoadOptions, content: Buffer, program: string): string {
+  const where = { workDirectory: resolve(options.workDirectory), file: buildFileOf(options) };
+  // What depends on the environment is not kept.
+  const all = [program, { ...options, ...where, env: undefined, buildArgs: undefined }];
+  return createHash('sha256')
+    .update(`${JSON.stringify(all)}\n`)
+    .update(content)
+    .digest('hex');
+}
+
+/** `undefined` where values of the environment are in it: they may be secrets. */
+export function writeRecord({ plan, warnings, inputs }: LoadedPlan): Buffer | undefined {
+  if (inputs.usesVariables) return undefined;
+  const record: PlanRecord = {
+    files: Array.from(inputs.files, ([path, content]) => [path, content ? digestOf(content) : null] as const),
+    folders: inputs.folders,
+    warnings,
+    plan: {
+      ...plan,
+      steps: plan.steps.map((step) => {
+        const { path, references, ignore } = step.dockerfile;
+        return { ...step, dockerfile: { path, references, ...(ignore !== undefined && { ignore }) } };
+      }),
+    },
+  };
+  return Buffer.from(JSON.stringify(record));
+}
+
+/**
+ * @param bytes as they were written under the name that the options and the build file give
+ * @returns `undefined` where anything else that the plan was made of has changed
+ */
+export function readRecord(bytes: Buffer): Pick<LoadedPlan, 'plan' | 'warnings'> | undefined {
+  const { files, folders, warnings, plan } = JSON.parse(bytes.toString('utf8')) as PlanRecord;
+  if (!folders.every((folder) => folderState(folder) === 'folder')) return undefined;
+  const contents = new Map<string, Buffer>();
+  for (const [path, digest] of files) {
+    const now = readSmallFile(path);
+    if (now.kind === 'missing' && digest === null) continue;
+    if (now.kind !== 'read' || digestOf(now.content) !== digest) return undefined;
+    contents.set(path, now.content);
+  }
+  const steps: PlannedStep[] = [];
+  for (const { dockerfile, args, ...step } of plan.steps) {
+    const content = contents.get(dockerfile.path);
+    if (content === undefined) return undefined;
+    // Names of args are the user's: `constructor` is one like any other.
+    const own = Object.assign(Object.create(null) as Record<string, string>, args);
+    steps.push({ ...step, dockerfile: { ...dockerfile, content }, args: own });
+  }
+  return { plan: { ...plan, steps }, warnings };
+}
+
+function digestOf(content: Buffer): string {
+  return createHash('sha256').update(content).digest('hex');
+}
