@@ -71,22 +71,6 @@ async function takeBack(engine: Engine, done: readonly NameChange[]): Promise<re
   return stuck;
 }
 
-/** Remove the images that these changes have left without a name. @returns which could not be removed, one sentence each */
-export async function removeReplaced(
-  engine: Engine,
-  changes: readonly NameChange[],
-  removal: { readonly noPrune?: boolean } = {},
-): Promise<readonly string[]> {
-  const replaced = new Map(
-    changes.flatMap(({ name, previous }) => (previous === undefined ? [] : [[previous, name]])),
-  );
-  const { failed } = await engine.removeNameless([...replaced.keys()], removal);
-  return [...failed].map(
-    ([previous, error]) =>
-      `the image that was ${replaced.get(previous) ?? previous} before is left without a name: ${messageOf(error)}`,
-  );
-}
-
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

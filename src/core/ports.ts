@@ -176,6 +176,15 @@ export interface Removals {
   readonly failed: ReadonlyMap<string, unknown>;
 }
 
+export interface NamelessRemoval {
+  readonly noPrune?: boolean;
+  /**
+   * Names of other images that the caller does not need any more, by the IDs of those to be removed: each one moves to that image and
+   * goes with it. That spares the engine the work of removing the one name and of making another.
+   */
+  readonly spareNames?: ReadonlyMap<string, string>;
+}
+
 /** Every call rejects with EngineError (or the signal's reason); no call leaves anything behind on abort. */
 export interface Engine {
   readonly info: EngineInfo;
@@ -202,7 +211,7 @@ export interface Engine {
    * where that is left without a use. Tries all, whatever fails.
    * @param ids whole, or short as the classic builder prints them; with `noPrune` newer ones first
    */
-  removeNameless(ids: readonly string[], options?: { readonly noPrune?: boolean }): Promise<Removals>;
+  removeNameless(ids: readonly string[], options?: NamelessRemoval): Promise<Removals>;
   readonly archives: ImageArchives;
   createContainer(request: ContainerRequest, signal: AbortSignal): Promise<EngineContainer>;
   /** All containers, running or not, with this label `key=value` or `key`. */

@@ -1,10 +1,15 @@
 /** Gives final names to the images of a build that has succeeded: all of them or none, never a mixture of two builds. */
 import { isDeepStrictEqual } from 'node:util';
-import { nameAll, nameChanges, removeReplaced, type NameChange, type Naming } from './naming.js';
-import type { Engine, EngineContainer } from './ports.js';
+import { messageOf, nameAll, nameChanges, type NameChange, type Naming } from './naming.js';
+import type { Engine, EngineContainer, Removals } from './ports.js';
 import { takeLock, type Recovery } from './promotion-lock.js';
 import type { Session } from './session.js';
 import type { ImageRemoval } from './traces.js';
+
+export interface Promotion extends Naming {
+  /** Of the step whose image it is. */
+  readonly label: string;
+}
 
 /**
  * Name the images. Images that lose their only name by it are removed, unless something still uses them.
@@ -16,22 +21,46 @@ import type { ImageRemoval } from './traces.js';
 export async function promote(
   engine: Engine,
   session: Session,
-  promotions: readonly Naming[],
+  promotions: readonly Promotion[],
   removal: ImageRemoval,
   onRecovery: (recovery: Recovery) => void,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
-  const { changes, lock } = await prepare(engine, session, promotions, onRecovery, signal);
+  const labels = new Map(promotions.map(({ name, label }) => [name, label]));
+  const wanted = promotions.map(({ imageId, name }) => ({ imageId, name }));
+  const { changes, lock } = await prepare(engine, session, wanted, onRecovery, signal);
+  const replacing = changes.flatMap(({ name, imageId, previous }) =>
+    previous === undefined
+      ? []
+      : [{ name, imageId, previous, sessionName: session.tagOf(labels.get(name) ?? '') }],
+  );
+  // The names count: where this fails, disposing the session tries again and tells.
+  const unlock = async (): Promise<void> => lock?.remove().catch(() => undefined);
+  let failed: Removals['failed'];
   try {
-    for (const { previous } of changes) {
-      if (previous !== undefined) session.note({ kind: 'image', id: previous });
+    for (const { previous, imageId } of replacing) {
+      session.note({ kind: 'image', id: previous });
+      session.note({ kind: 'image', id: imageId });
     }
     await nameAll(engine, changes);
-    return await removeReplaced(engine, changes, removal);
-  } finally {
-    // The names count: where this fails, disposing the session tries again and tells.
-    await lock?.remove().catch(() => undefined);
+    const spareNames = new Map(replacing.map(({ previous, sessionName }) => [previous, sessionName]));
+    const { noPrune } = removal;
+    ({ failed } = await engine.removeNameless([...spareNames.keys()], { noPrune, spareNames }));
+  } catch (error) {
+    await unlock();
+    throw error;
   }
+  // A new image may have lost its new name to another build, which has left it to the session that still held it. (Where nobody can
+  // tell, all are looked at: who has a name keeps it.)
+  const [lost] = await Promise.all([nameChanges(engine, replacing).catch(() => replacing), unlock()]);
+  const orphans = lost.map(({ imageId }) => imageId);
+  const { failed: stuck } = await engine.removeNameless(orphans, removal);
+  const names = new Map(
+    replacing.map(({ previous, name }) => [previous, `the image that was ${name} before`]),
+  );
+  return [...failed, ...stuck].map(
+    ([id, error]) => `${names.get(id) ?? `the image ${id}`} is left without a name: ${messageOf(error)}`,
+  );
 }
 
 interface Prepared {

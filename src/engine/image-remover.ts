@@ -10,13 +10,19 @@ import { CHANGES_AT_ONCE } from '../core/calls-at-once.js';
 import { EngineError } from '../core/errors.js';
 import { newSessionId, removalName } from '../core/marks.js';
 import { thisProcess } from '../core/owner.js';
-import type { EngineInfo, Removals } from '../core/ports.js';
+import type { EngineInfo, NamelessRemoval, Removals } from '../core/ports.js';
 import { deleteImage, inspectImage, isNamed, tagImage, takeName } from './images.js';
 import type { Transport } from './transport.js';
 
 interface RemoveOptions {
   readonly force?: boolean | undefined;
   readonly noPrune?: boolean | undefined;
+}
+
+interface ByName {
+  readonly noPrune: boolean | undefined;
+  /** To remove it by, instead of one that is made for that. */
+  readonly name?: string | undefined;
 }
 
 export class ImageRemover {
@@ -40,7 +46,7 @@ export class ImageRemover {
     const image = await inspectImage(this.#transport, reference);
     if (image === undefined) return true;
     if (force !== true && isId && !isNamed(image)) {
-      return (await this.#removeByName(image, noPrune)) || (await this.#isGone(image.Id));
+      return (await this.#removeByName(image, { noPrune })) || (await this.#isGone(image.Id));
     }
     const isGone = (await deleteImage(this.#transport, reference, { force, noPrune: true })) !== undefined;
     if (isGone && noPrune !== true && (await this.#isGone(image.Id))) await this.#removeParent(image);
@@ -48,13 +54,16 @@ export class ImageRemover {
   }
 
   /** See Engine.removeNameless. */
-  async removeNameless(ids: readonly string[], { noPrune }: RemoveOptions = {}): Promise<Removals> {
+  async removeNameless(
+    ids: readonly string[],
+    { noPrune, spareNames }: NamelessRemoval = {},
+  ): Promise<Removals> {
     // What is not pruned has to go before what it was made from.
     const atOnce = pLimit(noPrune === true ? 1 : CHANGES_AT_ONCE);
     const removed: string[] = [];
     const failed = new Map<string, unknown>();
     const work = ids.map((id) =>
-      atOnce(() => this.#removeNameless(id, noPrune)).then(
+      atOnce(() => this.#removeNameless(id, { noPrune, name: spareNames?.get(id) })).then(
         (isRemoved) => isRemoved && removed.push(id),
         (error: unknown) => failed.set(id, error),
       ),
@@ -63,21 +72,21 @@ export class ImageRemover {
     return { removed, failed };
   }
 
-  async #removeNameless(id: string, noPrune: boolean | undefined): Promise<boolean> {
-    if (this.#store === 'graphdriver' && WHOLE_ID.test(id)) return this.#removeByName({ Id: id }, noPrune);
+  async #removeNameless(id: string, options: ByName): Promise<boolean> {
+    if (this.#store === 'graphdriver' && WHOLE_ID.test(id)) return this.#removeByName({ Id: id }, options);
     const image = await inspectImage(this.#transport, id);
-    return image !== undefined && !isNamed(image) && this.#removeByName(image, noPrune);
+    return image !== undefined && !isNamed(image) && this.#removeByName(image, options);
   }
 
   /**
    * Whoever names it meanwhile keeps it, and so does who makes an image or a container from it.
    * @returns whether it was removed
    */
-  async #removeByName(image: Image, noPrune: boolean | undefined): Promise<boolean> {
+  async #removeByName(image: Image, { noPrune, name: spare }: ByName): Promise<boolean> {
     const { Id: id } = image;
     const isContainerd = this.#store === 'containerd';
     for (let tries = 1; ; tries += 1) {
-      const name = removalName(this.#session, this.#names++, thisProcess());
+      const name = spare ?? removalName(this.#session, this.#names++, thisProcess());
       try {
         await tagImage(this.#transport, id, name);
       } catch (error) {
@@ -103,7 +112,7 @@ export class ImageRemover {
 
   /** The classic builder's intermediate image, as far up as they have no use any more. */
   async #removeParent({ Parent: parent = '' }: Image): Promise<void> {
-    if (parent !== '') await this.#removeNameless(parent, false);
+    if (parent !== '') await this.#removeNameless(parent, { noPrune: false });
   }
 
   async #isGone(id: string): Promise<boolean> {

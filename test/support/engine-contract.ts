@@ -248,6 +248,29 @@ export function describeEngineContract(
         expect(await engine.findNames(names)).toEqual(new Map());
       });
 
+      it('removes images without a name by spare names of others', async () => {
+        const scene = new Scene();
+        const name = (word: string): string => `${PREFIX}/${scene.id}/${word}:latest`;
+        const image = async (word: string): Promise<string> => {
+          const request = scene.build('classic', ['FROM busybox:latest', `ENV WORD=${word}`], {
+            tag: name(word),
+          });
+          return engine.build(request, scene.onEvent, NEVER);
+        };
+        const [lost, kept] = [await image('lost'), await image('kept')];
+        for (const word of ['lost', 'spare', 'other']) await engine.tagImage('busybox:latest', name(word));
+        const spareNames = new Map([
+          [lost, name('spare')],
+          [kept, name('other')],
+        ]);
+        const removals = await engine.removeNameless([lost, kept], { spareNames });
+        expect(removals).toEqual({ removed: [lost], failed: new Map() });
+        const left = await engine.listImageNames(`${PREFIX}/${scene.id}/`);
+        const names = left.map((each) => each.name).filter((each) => each !== name('other'));
+        expect(names.sort()).toEqual([name('kept'), name('lost')]);
+        for (const word of ['lost', 'kept', 'other']) await engine.removeImage(name(word));
+      });
+
       it('rejects with status 404 when an absent image gets a name', async () => {
         const error = await failureOf(engine.tagImage(`${PREFIX}/absent:latest`, `${PREFIX}/other:latest`));
         expect(error).toBeInstanceOf(EngineError);

@@ -11,6 +11,7 @@ import type {
   EngineInfo,
   ImageArchives,
   ImageDescription,
+  NamelessRemoval,
   Removals,
 } from '../../src/core/ports.js';
 import { fakeBuild, type Built } from './fake-build.js';
@@ -108,14 +109,16 @@ export class FakeEngine implements Engine {
     return Promise.resolve(true);
   }
 
-  async removeNameless(ids: readonly string[]): Promise<Removals> {
+  async removeNameless(ids: readonly string[], { spareNames }: NamelessRemoval = {}): Promise<Removals> {
     const removed: string[] = [];
     const failed = new Map<string, unknown>();
     for (const id of ids) {
       const image = this.#find(id);
       const isParent = [...this.images.values()].some(({ parent }) => parent === image?.id);
       if (image?.names.size !== 0 || isParent) continue;
-      await this.removeImage(image.id).then(
+      const spare = spareNames?.get(id);
+      if (spare !== undefined) await this.tagImage(id, spare);
+      await this.removeImage(spare ?? image.id).then(
         (isGone) => isGone && removed.push(id),
         (error: unknown) => failed.set(id, error),
       );

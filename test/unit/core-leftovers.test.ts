@@ -259,9 +259,9 @@ describe('a promotion that a dead one has begun', () => {
       { name: 'b:latest', imageId: b },
     ]);
     const recovered: string[] = [];
-    const names = ['a:latest', 'c:latest'].map((name) => ({ name, imageId: mine }));
+    const names = ['a', 'c'].map((label) => ({ label, name: `${label}:latest`, imageId: mine }));
     const removal = { force: false, noPrune: false };
-    const session = new Session(engine, ['a']);
+    const session = new Session(engine, ['a', 'c']);
     const onRecovery = ({ how }: { how: string }): void => void recovered.push(how);
     expect(await promote(engine, session, names, removal, onRecovery, NEVER)).toEqual([]);
     expect(recovered).toEqual(['finished']);

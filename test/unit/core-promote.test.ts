@@ -2,8 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { EngineError } from '../../src/core/errors.js';
-import type { Naming } from '../../src/core/naming.js';
-import { promote } from '../../src/core/promote.js';
+import { promote, type Promotion } from '../../src/core/promote.js';
 import { Session } from '../../src/core/session.js';
 import { buildRequest } from '../support/build-request.js';
 import { FakeEngine } from '../support/fake-engine.js';
@@ -33,9 +32,9 @@ async function prepare() {
     return engine.build(request, () => undefined, new AbortController().signal);
   };
   const earlier = { a: await image('a:latest'), b: await image('b:latest') };
-  const promotions: Naming[] = [];
+  const promotions: Promotion[] = [];
   for (const label of LABELS) {
-    promotions.push({ imageId: await image(session.tagOf(label)), name: `${label}:latest` });
+    promotions.push({ label, imageId: await image(session.tagOf(label)), name: `${label}:latest` });
   }
   const named = async () =>
     Object.fromEntries(
@@ -84,5 +83,23 @@ describe('giving final names', () => {
     expect(await run()).toEqual([]);
     const [a, b, c] = promotions.map(({ imageId }) => imageId);
     expect(await named()).toEqual({ a, b, c });
+  });
+
+  it('removes what had the names before, by the names that the session needs no more', async () => {
+    const { engine, session, earlier, run } = await prepare();
+    expect(await run()).toEqual([]);
+    for (const id of Object.values(earlier)) expect(await engine.describeImage(id)).toBeUndefined();
+    const left = await engine.listImageNames('127.0.0.1:1/habitus/');
+    expect(left.map(({ name }) => name)).toEqual([session.tagOf('c')]);
+  });
+
+  it('removes a new image whose name another build takes before the session lets it go', async () => {
+    const { engine, session, promotions, run } = await prepare();
+    engine.late = async (_, name) => {
+      if (name === session.tagOf('a')) await engine.tagImage('busybox:latest', 'a:latest');
+    };
+    expect(await run()).toEqual([]);
+    const left = await Promise.all(promotions.map(async ({ imageId }) => engine.describeImage(imageId)));
+    expect(left.map((image) => image !== undefined)).toEqual([false, true, true]);
   });
 });
