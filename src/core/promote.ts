@@ -50,9 +50,10 @@ export async function promote(
     await unlock();
     throw error;
   }
-  // A new image may have lost its new name to another build, which has left it to the session that still held it. (Where nobody can
-  // tell, all are looked at: who has a name keeps it.)
-  const [lost] = await Promise.all([nameChanges(engine, replacing).catch(() => replacing), unlock()]);
+  await unlock();
+  // A new image may have lost its new name to another build, which left it because this session still used it, or its lock. (Where
+  // nobody can tell, all are looked at: who has a name keeps it.)
+  const lost = await nameChanges(engine, replacing).catch(() => replacing);
   const orphans = lost.map(({ imageId }) => imageId);
   const { failed: stuck } = await engine.removeNameless(orphans, removal);
   const names = new Map(

@@ -102,4 +102,16 @@ describe('giving final names', () => {
     const left = await Promise.all(promotions.map(async ({ imageId }) => engine.describeImage(imageId)));
     expect(left.map((image) => image !== undefined)).toEqual([false, true, true]);
   });
+
+  it('removes a new image whose name another build takes as soon as it may', async () => {
+    const { engine, promotions, run } = await prepare();
+    engine.removeContainer = async (id) => {
+      engine.containers.delete(id);
+      // It could not remove the image, which the lock used.
+      await engine.tagImage('busybox:latest', 'a:latest');
+    };
+    expect(await run()).toEqual([]);
+    const left = await Promise.all(promotions.map(async ({ imageId }) => engine.describeImage(imageId)));
+    expect(left.map((image) => image !== undefined)).toEqual([false, true, true]);
+  });
 });
