@@ -96,7 +96,7 @@ export class ImageRemover {
       const deleted = await deleteImage(this.#transport, name, { noPrune: isContainerd || noPrune });
       if (deleted === undefined) {
         // Of an image that a container uses an engine does not remove the last name.
-        await takeName(this.#transport, name, id);
+        await takeName(this.#transport, name, { from: id, noPrune: isContainerd });
         return false;
       }
       if (!isContainerd) return deleted.includes(id);

@@ -106,12 +106,17 @@ export async function tagImage(transport: Transport, reference: string, name: st
  * Take a name that the engine does not remove: it moves to another image first.
  * @param from ID of the image that it has
  */
-export async function takeName(transport: Transport, name: string, from?: string): Promise<void> {
-  const other = (await listNamedImages(transport)).find((image) => image !== from);
+export async function takeName(
+  transport: Transport,
+  name: string,
+  { from, noPrune }: { readonly from?: string; readonly noPrune?: boolean } = {},
+): Promise<void> {
+  // The oldest: what was built just now may lose its own name in this moment, and goes with this one then.
+  const other = (await listNamedImages(transport)).findLast((image) => image !== from);
   // Else whoever collects what this process has left takes it.
   if (other === undefined) return;
   await tagImage(transport, other, name);
-  await deleteImage(transport, name, { noPrune: true });
+  await deleteImage(transport, name, { noPrune });
 }
 
 /** `host:5000/a/b:tag` → repository and tag; the tag is `latest` when there is none. */
@@ -168,7 +173,7 @@ export async function listIntermediateImages(
   );
 }
 
-/** @returns the IDs of images that have a name which is no session's */
+/** @returns the IDs of images that have a name which is no session's, the youngest first */
 export async function listNamedImages(transport: Transport): Promise<readonly string[]> {
   const images = (await listImages(transport)) as readonly ListedImage[];
   const isLasting = (name: string): boolean => !name.startsWith(`${SESSION_REPOSITORY}/`);
