@@ -30,8 +30,8 @@ interface Instruction {
 const STDERR = { start: '\u001b[91m', end: '\u001b[0m' };
 
 export class ClassicOutput {
-  /** Short IDs of the images that this build made itself, oldest first. */
-  readonly madeImages: string[] = [];
+  /** Short IDs of the images of its instructions, made or found in the cache, oldest first; bases are not among them. */
+  readonly images: string[] = [];
   /** Short IDs of containers that it started and did not report as removed. */
   readonly openContainers = new Set<string>();
   usedCache = false;
@@ -57,6 +57,11 @@ export class ClassicOutput {
       this.#line('stdout', message.id === undefined ? message.status : `${message.id}: ${message.status}`);
     }
     return undefined;
+  }
+
+  /** Whether a text names by its ID an image that was told of. */
+  namesImage(text: string): boolean {
+    return Array.from(text.matchAll(/sha256:([0-9a-f]{12})/g)).some(([, id = '']) => this.#known.has(id));
   }
 
   /** Whether it is still at a FROM, maybe pulling, or has not said anything yet. */
@@ -103,12 +108,11 @@ export class ClassicOutput {
   }
 
   #image(id: string): void {
-    const theirs = this.#current === undefined || this.#current.cached || isFrom(this.#current);
-    if (!theirs && !this.#known.has(id)) {
-      this.madeImages.push(id);
-      this.#onEvent({ type: 'made', made: { kind: 'image', id } });
-    }
+    const isNew = !this.#known.has(id);
     this.#known.add(id);
+    if (!isNew || this.#current === undefined || isFrom(this.#current)) return;
+    this.images.push(id);
+    if (!this.#current.cached) this.#onEvent({ type: 'made', made: { kind: 'image', id } });
   }
 
   /** Engines say `Removing intermediate container ID` (20.10) or ` ---> Removed intermediate container ID`. */

@@ -31,8 +31,8 @@ export async function buildClassic(
   for (let tries = 1; ; tries += 1) {
     const failed = await attempt(connection, request, onEvent, signal);
     if (failed === undefined) return;
-    if (tries === TRIES || !isVanishedCache(failed)) throw failed.error;
-    onEvent({ type: 'warning', message: 'A cached image vanished during the build: building once more' });
+    if (tries === TRIES || !hasVanished(failed)) throw failed.error;
+    onEvent({ type: 'warning', message: 'An image of an instruction vanished during the build: building once more' });
   }
 }
 
@@ -41,16 +41,19 @@ const TRIES = 5;
 
 interface Failed {
   readonly error: StepError;
-  readonly usedCache: boolean;
+  readonly output: ClassicOutput;
 }
 
 /**
- * Cached images are untagged while a build works: another build may remove one between two instructions, or while the
+ * The images of instructions have no name while a build works: somebody may remove one between two instructions, or while the
  * engine compares all that it could reuse. Each store words it in its own way: graphdrivers of 20.10 and 28, the containerd store.
  */
-function isVanishedCache({ error: { message }, usedCache }: Failed): boolean {
-  return VANISHED.some((words) => words.test(message)) || (usedCache && /No such image/i.test(message));
+function hasVanished({ error: { message }, output }: Failed): boolean {
+  if (VANISHED.some((words) => words.test(message))) return true;
+  return MISSING.test(message) && (output.usedCache || output.namesImage(message));
 }
+
+const MISSING = /No such image|failed to get destination image/i;
 
 const VANISHED: readonly RegExp[] = [
   /unable to find image "sha256:/,
@@ -85,7 +88,7 @@ async function attempt(
   } catch (error) {
     await removeLeftovers(connection, output);
     signal.throwIfAborted();
-    if (error instanceof StepError) return { error, usedCache: output.usedCache };
+    if (error instanceof StepError) return { error, output };
     throw error;
   }
 }
@@ -127,11 +130,14 @@ async function send(
   }
 }
 
-/** Best effort, from the newest image to the oldest; what others use by now stays. */
+/**
+ * Best effort, from the newest image to the oldest; what others use by now stays. What was found in the cache goes, too: whoever made it
+ * may have been unable to remove it since this build used it.
+ */
 async function removeLeftovers(
   { transport, remover }: BuildConnection,
   output: ClassicOutput,
 ): Promise<void> {
   for (const id of output.openContainers) await removeRunContainer(transport, id).catch(() => undefined);
-  await remover.removeNameless(output.madeImages.toReversed(), { noPrune: true }).catch(() => undefined);
+  await remover.removeNameless(output.images.toReversed(), { noPrune: true }).catch(() => undefined);
 }

@@ -5,11 +5,13 @@ import type { BuilderEvent, Engine } from '../../src/core/ports.js';
 import { connect } from '../../src/engine/connect.js';
 import { buildRequest } from '../support/build-request.js';
 import { engines } from '../support/engines.js';
+import { Images } from '../support/images.js';
 import { NEVER } from '../support/tar.js';
 
 const SHARED = ['ENV SHARED=1', 'RUN echo shared > /shared'];
 
-describe.each(engines())('on $name', ({ host }) => {
+describe.each(engines())('on $name', (given) => {
+  const { host } = given;
   let engine: Engine;
   beforeAll(async () => {
     engine = await connect({ host, env: {} }, NEVER);
@@ -24,8 +26,11 @@ describe.each(engines())('on $name', ({ host }) => {
     }
 
     /** @returns the image, and which of the shared instructions were cached */
-    async build(name: string): Promise<{ readonly id: string; readonly cached: readonly string[] }> {
-      const own = [`ENV NAME=${name}`, 'RUN echo $NAME'];
+    async build(
+      name: string,
+      last = 'RUN echo $NAME',
+    ): Promise<{ readonly id: string; readonly cached: readonly string[] }> {
+      const own = [`ENV NAME=${name}`, last];
       const lines = ['FROM busybox:latest', `LABEL removal=${this.#id}`, ...SHARED, ...own];
       const events: BuilderEvent[] = [];
       const request = buildRequest(this.tag(name), lines, { builder: 'classic' });
@@ -134,6 +139,43 @@ describe.each(engines())('on $name', ({ host }) => {
       for (const each of [held, scene.tag(name)]) await engine.removeImage(each);
     }
     expect(lost).toEqual([]);
+  });
+
+  test('a build that loses an image of its own in its midst is built once more', async () => {
+    const scene = new Scene();
+    const lines = ['FROM busybox:latest', ...Array.from({ length: 12 }, (_, index) => `ENV V${index}=1`)];
+    const request = buildRequest(scene.tag('one'), lines, { builder: 'classic', noCache: true });
+    const warnings: string[] = [];
+    // It is mostly too late: the next image has been made by then.
+    for (let builds = 0; warnings.length === 0 && builds < 30; builds += 1) {
+      const made: string[] = [];
+      const removals: Promise<unknown>[] = [];
+      await engine.build(
+        request,
+        (event) => {
+          if (event.type === 'warning') warnings.push(event.message);
+          if (event.type !== 'made' || warnings.length > 0 || made.push(event.made.id) > 8) return;
+          removals.push(new Images(given).remove(event.made.id));
+        },
+        NEVER,
+      );
+      await Promise.all(removals);
+    }
+    expect(new Set(warnings)).toEqual(
+      new Set(['An image of an instruction vanished during the build: building once more']),
+    );
+    await engine.removeImage(scene.tag('one'));
+  });
+
+  test('a build that fails removes what it had found in the cache, where nothing else has a use for it', async () => {
+    const scene = new Scene();
+    const { id } = await scene.build('one');
+    const made = await scene.made(id);
+    // As somebody leaves them who would have removed them too, but for this build.
+    await engine.removeImage(scene.tag('one'), { noPrune: true });
+    expect(await left([id, ...made])).toEqual(made);
+    await expect(scene.build('one', 'RUN false')).rejects.toThrow('RUN false exited with 1');
+    expect(await left(made)).toEqual([]);
   });
 
   test('an image that a container uses stays without a name', async () => {

@@ -93,6 +93,15 @@ test('a build that always fails so fails in the end', async () => {
   expect(left).toHaveLength(1);
 });
 
+test.each([
+  `No such image: sha256:${'b'.repeat(64)}`,
+  `failed to get destination image "sha256:${'b'.repeat(64)}": open content: no such file or directory`,
+])('an image of its own that vanishes is built again: %s', async (words) => {
+  const { build, warnings } = await engine([words], [...BASE, ' ---> bbbbbbbbbbbb\n']);
+  await build();
+  expect(warnings()).toBe(1);
+});
+
 test('an image that is missing without any cache is no reason to try again', async () => {
   const { build, warnings } = await engine([GONE_AFTER_USE]);
   await expect(build()).rejects.toThrow('No such image: sha256:0123');

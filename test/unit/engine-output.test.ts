@@ -39,7 +39,7 @@ describe('the classic builder', () => {
       'Removing intermediate container 0123456789ab\n',
       ' ---> cccccccccccc\n',
     ]);
-    expect(output.madeImages).toEqual(['cccccccccccc']);
+    expect(output.images).toEqual(['cccccccccccc']);
     expect(events.flatMap((event) => (event.type === 'output' ? [event.line] : []))).toEqual([
       ' ---> bbbbbbbbbbbb',
       'Step 3/3 : RUN y ---> Using cache',
@@ -47,8 +47,8 @@ describe('the classic builder', () => {
     ]);
   });
 
-  it('made neither base images nor cached ones', () => {
-    const { output } = classic([
+  it('made neither base images nor cached ones, but builds on the latter', () => {
+    const { output, events } = classic([
       'Step 1/3 : FROM busybox',
       ' ---> aaaaaaaaaaaa\n',
       'Step 2/3 : ENV a=b',
@@ -57,7 +57,8 @@ describe('the classic builder', () => {
       'Step 3/3 : ENV a=b',
       ' ---> bbbbbbbbbbbb\n',
     ]);
-    expect(output.madeImages).toEqual([]);
+    expect(events.filter(({ type }) => type === 'made')).toEqual([]);
+    expect(output.images).toEqual(['bbbbbbbbbbbb']);
     expect(output.usedCache).toBe(true);
   });
 
