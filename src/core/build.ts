@@ -2,7 +2,7 @@
 import { ContextError } from '../tar/errors.js';
 import { writeArtifact } from '../tar/extract.js';
 import type { BuildResult, StepResult } from './api.js';
-import { EngineError, TimeoutError, UsageError } from './errors.js';
+import { TimeoutError, UsageError } from './errors.js';
 import type { Emit } from './events.js';
 import { collectDead } from './collect-dead.js';
 import { Journal } from './journal.js';
@@ -79,7 +79,7 @@ export async function runBuild(
     if (settings.pull) await pullAll(plan, engine, emit, signal);
     // Before anything is built: what dead sessions have left may be what this build finds in the builder's cache.
     const collecting = collectDead(engine, settings.folder, emit, signal);
-    const hold = holder(engine, session);
+    const hold: Hold = (label, imageId) => engine.holdImage(imageId, session.tagOf(label));
     const fates = await decideFates(settings, hold, collecting, signal).finally(() => collecting);
     if (settings.explain && !signal.aborted) explainFates(plan, fates, emit);
     ended = await runSteps(plan, fates, settings, session, engine, emit, signal);
@@ -222,18 +222,6 @@ async function writeArtifacts(plan: Plan, session: Session, signal: AbortSignal)
     const { message, hint } = error;
     throw new UsageError(message, { cause: error, ...(hint !== undefined && { hint }) });
   }
-}
-
-function holder(engine: Engine, session: Session): Hold {
-  return async (label, imageId) => {
-    try {
-      await engine.tagImage(imageId, session.tagOf(label));
-      return true;
-    } catch (error) {
-      if (error instanceof EngineError && error.status === 404) return false;
-      throw error;
-    }
-  };
 }
 
 function explainFates(plan: Plan, fates: ReadonlyMap<string, Fate>, emit: Emit): void {

@@ -199,6 +199,11 @@ export interface Engine {
   /** Give an image another name `repository:tag`; moves the name if another image has it. */
   tagImage(reference: string, name: string): Promise<void>;
   /**
+   * Give an image a name by which it stays, also where somebody else is about to remove it.
+   * @returns whether it is still there
+   */
+  holdImage(imageId: string, name: string): Promise<boolean>;
+  /**
    * Remove a name, and the image with its last name; no error when it is gone.
    * @returns whether it is gone; without `force`, what is still in use is not
    */

@@ -32,7 +32,10 @@ export async function buildClassic(
     const failed = await attempt(connection, request, onEvent, signal);
     if (failed === undefined) return;
     if (tries === TRIES || !hasVanished(failed)) throw failed.error;
-    onEvent({ type: 'warning', message: 'An image of an instruction vanished during the build: building once more' });
+    onEvent({
+      type: 'warning',
+      message: 'An image of an instruction vanished during the build: building once more',
+    });
   }
 }
 

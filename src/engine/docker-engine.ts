@@ -25,6 +25,7 @@ import { ImageRemover } from './image-remover.js';
 import {
   describeImage,
   findNames,
+  holdImage,
   inspectImage,
   listImageNames,
   listIntermediateImages,
@@ -61,10 +62,17 @@ export class DockerEngine implements Engine {
     signal: AbortSignal,
   ): Promise<string> {
     for (let tries = 1; ; tries += 1) {
-      await this.#build(request, onEvent, signal);
+      let isNew = false as boolean;
+      const listen = (event: BuilderEvent): void => {
+        if (event.type === 'instruction' && event.instruction.state === 'finished')
+          isNew = !event.instruction.cached && !isFrom(event.instruction.text);
+        onEvent(event);
+      };
+      await this.#build(request, listen, signal);
       // On the containerd store the ID that builders announce is not the one that the image is listed under.
       const image = await inspectImage(this.#transport, request.tag, signal);
-      if (image !== undefined) return image.Id;
+      // What was there before may be somebody's who is about to remove it.
+      if (image !== undefined && (isNew || (await this.holdImage(image.Id, request.tag)))) return image.Id;
       if (tries === BUILD_TRIES)
         throw new StepError({
           message: `The image ${request.tag} is gone right after it was built`,
@@ -103,6 +111,10 @@ export class DockerEngine implements Engine {
 
   tagImage(reference: string, name: string): Promise<void> {
     return tagImage(this.#transport, reference, name);
+  }
+
+  holdImage(imageId: string, name: string): Promise<boolean> {
+    return holdImage(this.#transport, this.info.store, imageId, name);
   }
 
   removeImage(
@@ -157,4 +169,9 @@ export class DockerEngine implements Engine {
     this.#auth.close();
     return Promise.resolve();
   }
+}
+
+/** Of the text of an instruction as builders tell it: `[2/5] RUN make`. */
+function isFrom(text: string): boolean {
+  return /\] FROM\b/i.test(text);
 }

@@ -3,7 +3,7 @@ import pLimit from 'p-limit';
 import { QUESTIONS_AT_ONCE } from '../core/calls-at-once.js';
 import { EngineError } from '../core/errors.js';
 import { isRemovalName, SESSION_REPOSITORY } from '../core/marks.js';
-import type { Engine, ImageDescription } from '../core/ports.js';
+import type { Engine, EngineInfo, ImageDescription } from '../core/ports.js';
 import { listOf, textOf } from './shape.js';
 import type { Call, Transport } from './transport.js';
 
@@ -100,6 +100,27 @@ export async function tagImage(transport: Transport, reference: string, name: st
     await takeName(transport, name);
     throw new EngineError(error.message, { status: 404, cause: error });
   }
+}
+
+/**
+ * See Engine.holdImage. A graphdriver's engine that removes an image takes the names that it gets meanwhile along with it, some time
+ * after it has given them. It does such work in turn: once a name is given anew, that has been done.
+ */
+export async function holdImage(
+  transport: Transport,
+  store: EngineInfo['store'],
+  imageId: string,
+  name: string,
+): Promise<boolean> {
+  try {
+    await tagImage(transport, imageId, name);
+    if (store === 'containerd') return true;
+    await tagImage(transport, imageId, name);
+  } catch (error) {
+    if (error instanceof EngineError && error.status === 404) return false;
+    throw error;
+  }
+  return (await inspectImage(transport, name)) !== undefined;
 }
 
 /**

@@ -271,6 +271,16 @@ export function describeEngineContract(
         for (const word of ['lost', 'kept', 'other']) await engine.removeImage(name(word));
       });
 
+      it('holds an image by a name where it is there', async () => {
+        const { id } = new Scene();
+        const name = `${PREFIX}/${id}:held`;
+        const { id: imageId } = (await engine.describeImage('busybox:latest')) ?? { id: '' };
+        expect(await engine.holdImage(imageId, name)).toBe(true);
+        expect(await engine.listImageNames(`${PREFIX}/${id}`)).toEqual([{ name, imageId }]);
+        expect(await engine.holdImage(`sha256:${'0'.repeat(64)}`, name)).toBe(false);
+        expect(await engine.removeImage(name)).toBe(true);
+      });
+
       it('rejects with status 404 when an absent image gets a name', async () => {
         const error = await failureOf(engine.tagImage(`${PREFIX}/absent:latest`, `${PREFIX}/other:latest`));
         expect(error).toBeInstanceOf(EngineError);

@@ -98,6 +98,12 @@ export class FakeEngine implements Engine {
     return Promise.resolve();
   }
 
+  holdImage(imageId: string, name: string): Promise<boolean> {
+    const image = this.#find(imageId);
+    if (image !== undefined) this.#name(image, name);
+    return Promise.resolve(image !== undefined);
+  }
+
   removeImage(reference: string): Promise<boolean> {
     const image = this.#find(reference);
     if (image === undefined) return Promise.resolve(true);
