@@ -112,7 +112,9 @@ export class Images {
       sessionNames: images
         .flatMap(({ RepoTags }) => RepoTags ?? [])
         .filter((name) => name.startsWith('127.0.0.1:1/')),
-      dangling: await Promise.all(dangling.map(async ({ Id }) => `${Id} ${(await this.history(Id)).join(' < ')}`)),
+      dangling: await Promise.all(
+        dangling.map(async ({ Id }) => `${Id} ${(await this.history(Id)).join(' < ')}`),
+      ),
     };
   }
 
