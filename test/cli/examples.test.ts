@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { atEnd } from '../support/build-cleanup.js';
-import { snapshot, subjects, type Subject } from '../support/build-project.js';
+import { snapshot, someSubjects, type Subject } from '../support/build-project.js';
 import { habitus, type Ended } from '../support/build-program.js';
 import { Images } from '../support/images.js';
 
@@ -71,7 +71,7 @@ test('no example is without a test', async () => {
   ]);
 });
 
-describe.each(subjects())('on $name', (subject) => {
+describe.each(someSubjects('e28'))('on $name', (subject) => {
   test.concurrent('after-build-command: the host command hears of the image', async () => {
     const { stderr } = await example(subject, 'after-build-command', ['--after-build-commands']);
     expect(stderr).toMatch(/step app made sha256:[0-9a-f]{64}/);

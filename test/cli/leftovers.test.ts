@@ -2,7 +2,14 @@
 import { describe, expect, test } from 'vitest';
 import { Gates } from '../support/build-gates.js';
 import { habitus, start, type Ended } from '../support/build-program.js';
-import { buildYml, project, snapshot, subjects, type Files, type Project } from '../support/build-project.js';
+import {
+  buildYml,
+  project,
+  snapshot,
+  someSubjects,
+  type Files,
+  type Project,
+} from '../support/build-project.js';
 import { NOTHING } from '../support/images.js';
 
 const FIRST: Files = {
@@ -39,7 +46,7 @@ async function watch({ directory, images, id }: Project): Promise<Untouched> {
   };
 }
 
-describe.each(subjects())('on $name', ({ engine, builder }) => {
+describe.each(someSubjects('e28c'))('on $name', ({ engine, builder }) => {
   const flags = ['--builder', builder, '--progress', 'plain'];
 
   test.concurrent('success leaves the images under their names and nothing else', async () => {

@@ -3,10 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { buildProject, built } from '../support/build-library.js';
-import { buildYml, project, subjects } from '../support/build-project.js';
+import { buildYml, project, someSubjects } from '../support/build-project.js';
 import { NOTHING } from '../support/images.js';
 
-describe.each(subjects())('on $name', (subject) => {
+describe.each(someSubjects('e20'))('on $name', (subject) => {
   test.concurrent(
     'they come after build and artifacts, in this order, and tell what they print',
     async () => {

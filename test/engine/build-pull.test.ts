@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { StepError, type BuildOptions } from '../../src/index.js';
 import { built, type Built } from '../support/build-library.js';
-import { buildYml, project, subjects, type Project } from '../support/build-project.js';
+import { buildYml, project, someSubjects, type Project } from '../support/build-project.js';
 import { NOTHING } from '../support/images.js';
 import { ownCache } from '../support/own-cache.js';
 import { Registry } from '../support/registry.js';
@@ -27,7 +27,7 @@ const notices = ({ events }: Built, step?: string): readonly string[] =>
       : [],
   );
 
-describe.each(subjects())('on $name', (subject) => {
+describe.each(someSubjects('e28'))('on $name', (subject) => {
   /** A name of the registry that no other test uses. */
   const folder = (): string =>
     `${registry.host}/${subject.name.replace(' ', '-')}-${randomBytes(4).toString('hex')}`;

@@ -1,7 +1,7 @@
 /** Cleanup commands: whom they run as, where and through what, what counts as failure, and what stays of the image's config. */
 import { describe, expect, test } from 'vitest';
 import { buildProject, built, failureOf, type Built } from '../support/build-library.js';
-import { buildYml, project, subjects } from '../support/build-project.js';
+import { buildYml, project, someSubjects, subjects } from '../support/build-project.js';
 import { NOTHING } from '../support/images.js';
 import { EngineApi } from '../support/squash-api.js';
 import { cleanup, squashYml } from '../support/squash-project.js';
@@ -17,12 +17,8 @@ function said({ events }: Built): string[] {
   );
 }
 
-/** What happens after the build is the same for both builders: each engine with one of them. */
-const someSubjects = subjects().filter(({ engine, builder }) =>
-  engine.name === 'e20' ? builder === 'classic' : builder === 'buildkit',
-);
-
-describe.each(someSubjects)('on $name', (subject) => {
+/** What happens after the build is the same for both builders: see someSubjects. */
+describe.each(someSubjects('e20'))('on $name', (subject) => {
   const { engine } = subject;
 
   test.concurrent(

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { lstat, mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { EngineName } from '../../src/lab/catalogue.js';
 import { atEnd } from './build-cleanup.js';
 import { engines, type TestEngine } from './engines.js';
 import { Images, TEST_LABEL } from './images.js';
@@ -19,6 +20,20 @@ export function subjects(): readonly Subject[] {
   return engines().flatMap((engine) =>
     engine.builders.map((builder) => ({ name: `${engine.name} ${builder}`, engine, builder })),
   );
+}
+
+/**
+ * Each engine with one of its builders, for what the program does in the same way with both: all pairs would double the time. With
+ * `HABITUS_SUBJECTS=all` they are those of `subjects`.
+ * @param classicOn the engine whose classic builder is taken
+ */
+export function someSubjects(classicOn: EngineName): readonly Subject[] {
+  if (process.env['HABITUS_SUBJECTS'] === 'all') return subjects();
+  return engines().flatMap(({ name }) => {
+    const having = subjects().filter(({ engine }) => engine.name === name);
+    const wanted = name === classicOn ? 'classic' : 'buildkit';
+    return having.find(({ builder }) => builder === wanted) ?? having.slice(0, 1);
+  });
 }
 
 export interface Project {
