@@ -177,15 +177,12 @@ async function finish(
     const proof = await prove(plan, ended, session, engine, settings, emit, signal);
     if (proof !== undefined) proven = { proof };
     if (proof?.result === 'found') return { status: 'failed', proof };
-    // Before artifacts are written: they may lie in contexts.
-    await settings.memory?.remember(
-      session.id,
-      ended.flatMap(({ step: { label }, fate, outcome, durationMs }) =>
-        outcome.status === 'succeeded' ? [{ label, fate, imageId: outcome.value, durationMs }] : [],
-      ),
-      signal,
-    );
-    if (settings.keepArtifacts) await writeArtifacts(plan, session, signal);
+    const remembering = remember(ended, session, settings, signal);
+    // They may lie in contexts.
+    if (settings.keepArtifacts) {
+      await remembering;
+      await writeArtifacts(plan, session, signal);
+    }
     const promotions = ended.flatMap(({ step, fate, outcome }) =>
       step.keep && outcome.status === 'succeeded'
         ? [{ label: step.label, fate, imageId: outcome.value, name: step.imageName }]
@@ -195,7 +192,14 @@ async function finish(
     const recovered = (recovery: Recovery): void => {
       emit({ at: Date.now(), type: 'notice', level: 'warning', message: describeRecovery(recovery) });
     };
-    const problems = await promote(engine, session, toName, settings.removal, recovered, signal);
+    const [promoted, remembered] = await Promise.allSettled([
+      promote(engine, session, toName, settings.removal, recovered, signal),
+      remembering,
+    ]);
+    if (promoted.status === 'rejected') throw promoted.reason;
+    // A stop that comes while names are given is too late.
+    if (remembered.status === 'rejected' && !isStop(remembered.reason, signal)) throw remembered.reason;
+    const problems = promoted.value;
     for (const message of problems) emit({ at: Date.now(), type: 'notice', level: 'warning', message });
     emit({
       at: Date.now(),
@@ -207,6 +211,22 @@ async function finish(
     if (isStop(error, signal)) return { ...stopped(signal), ...proven };
     throw error;
   }
+}
+
+/** What the next build has to know of this one. */
+async function remember(
+  ended: readonly EndedStep[],
+  session: Session,
+  { memory }: BuildSettings,
+  signal: AbortSignal,
+): Promise<void> {
+  await memory?.remember(
+    session.id,
+    ended.flatMap(({ step: { label }, fate, outcome, durationMs }) =>
+      outcome.status === 'succeeded' ? [{ label, fate, imageId: outcome.value, durationMs }] : [],
+    ),
+    signal,
+  );
 }
 
 /** @throws UsageError where the work directory does not take them */

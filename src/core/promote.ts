@@ -1,7 +1,7 @@
 /** Gives final names to the images of a build that has succeeded: all of them or none, never a mixture of two builds. */
 import { isDeepStrictEqual } from 'node:util';
 import { messageOf, nameAll, nameChanges, type NameChange, type Naming } from './naming.js';
-import type { Engine, EngineContainer, Removals } from './ports.js';
+import type { Engine, EngineContainer } from './ports.js';
 import { takeLock, type Recovery } from './promotion-lock.js';
 import type { Session } from './session.js';
 import type { ImageRemoval } from './traces.js';
@@ -36,21 +36,22 @@ export async function promote(
   );
   // The names count: where this fails, disposing the session tries again and tells.
   const unlock = async (): Promise<void> => lock?.remove().catch(() => undefined);
-  let failed: Removals['failed'];
   try {
     for (const { previous, imageId } of replacing) {
       session.note({ kind: 'image', id: previous });
       session.note({ kind: 'image', id: imageId });
     }
     await nameAll(engine, changes);
-    const spareNames = new Map(replacing.map(({ previous, sessionName }) => [previous, sessionName]));
-    const { noPrune } = removal;
-    ({ failed } = await engine.removeNameless([...spareNames.keys()], { noPrune, spareNames }));
   } catch (error) {
     await unlock();
     throw error;
   }
-  await unlock();
+  const spareNames = new Map(replacing.map(({ previous, sessionName }) => [previous, sessionName]));
+  const { noPrune } = removal;
+  const [{ failed }] = await Promise.all([
+    engine.removeNameless([...spareNames.keys()], { noPrune, spareNames }),
+    unlock(),
+  ]);
   // A new image may have lost its new name to another build, which left it because this session still used it, or its lock. (Where
   // nobody can tell, all are looked at: who has a name keeps it.)
   const lost = await nameChanges(engine, replacing).catch(() => replacing);
