@@ -6,6 +6,7 @@ import type { RawEntry } from '../tar/raw.js';
 import type { ExpansionBudget } from './budget.js';
 import type { LayerProblem } from './errors.js';
 import { GunzipSink, isGzipError } from './gunzip-sink.js';
+import type { Hasher } from './hash-thread.js';
 import { LayerIndexer, type LayerIndex } from './layer-index.js';
 import { namedDigest } from './locate.js';
 import type { SpoolFile } from './spool-file.js';
@@ -69,19 +70,20 @@ export class ArchiveFileReader {
   readonly #path: string;
   readonly #size: number;
   readonly #reading: FileReading;
-  readonly #hash = createHash('sha256');
+  readonly #hash: Hasher;
   #head: Buffer[] = [];
   #headLength = 0;
   #sink: Sink | undefined;
 
-  constructor(path: string, size: number, reading: FileReading) {
+  constructor(path: string, size: number, reading: FileReading, hash: Hasher) {
     this.#path = path;
     this.#size = size;
     this.#reading = reading;
+    this.#hash = hash;
   }
 
   async write(bytes: Buffer): Promise<void> {
-    this.#hash.update(bytes);
+    await this.#hash.update(bytes);
     if (this.#sink) {
       await this.#sink.write(bytes);
       return;
@@ -93,7 +95,7 @@ export class ArchiveFileReader {
 
   async end(): Promise<ArchiveFile> {
     if (!this.#sink) await this.#open();
-    const digest = sha256(this.#hash);
+    const digest = `sha256:${await this.#hash.digest('hex')}`;
     const content = (await this.#sink?.end(digest)) ?? { kind: 'skipped' };
     return { path: this.#path, size: this.#size, digest, content };
   }

@@ -1,9 +1,9 @@
 /** Writes a squashed image whole, base included, as an archive that every engine and OCI tool can read. */
-import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { diffIdsOf, json, OCI_LAYOUT, ociIndex, ociManifest, sha256, type Prediction } from './compose.js';
 import { rewriteConfig } from './config.js';
 import { MEDIA } from './documents.js';
+import { HashThread } from './hash-thread.js';
 import { blobPath } from './locate.js';
 import type { MergedLayer } from './merged-layer.js';
 import type { ImageArchive } from './spool.js';
@@ -40,9 +40,10 @@ interface Blob {
  */
 export async function composeFullArchive(request: FullRequest, signal: AbortSignal): Promise<FullArchive> {
   const { archive, layer } = request;
-  const hash = createHash('sha256');
-  for await (const chunk of layer.chunks(signal)) hash.update(chunk);
-  const newDiffId = `sha256:${hash.digest('hex')}`;
+  using thread = new HashThread();
+  const hash = thread.hasherFor(layer.size);
+  for await (const chunk of layer.chunks(signal)) await hash.update(chunk);
+  const newDiffId = `sha256:${await hash.digest('hex')}`;
   const config = rewriteConfig(archive.config, { baseLayers: archive.baseLayers, newDiffId });
   const blobs: readonly Blob[] = [
     ...archive.layers.slice(0, archive.baseLayers).map((_, index) => baseBlob(archive, index)),

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { rewriteConfig } from './config.js';
 import { MEDIA, parseJson, isObject, type Descriptor, type JsonObject } from './documents.js';
 import { ImageError } from './errors.js';
+import { HashThread } from './hash-thread.js';
 import type { MergedLayer } from './merged-layer.js';
 import { END_MARK, fileHeader, filePadding, fileSize, wholeFile } from './tar-writer.js';
 
@@ -71,13 +72,14 @@ export function composeLoadArchive(request: LoadRequest): LoadArchive {
     onKnown: (prediction: Prediction) => Promise<void>,
   ): AsyncGenerator<Buffer, void, undefined> {
     yield fileHeader(layerPath, layer.size);
-    const hash = createHash('sha256');
+    using thread = new HashThread();
+    const hash = thread.hasherFor(layer.size);
     for await (const chunk of layer.chunks(signal)) {
-      hash.update(chunk);
+      await hash.update(chunk);
       yield chunk;
     }
     yield filePadding(layer.size);
-    const known = documents(request, `sha256:${hash.digest('hex')}`);
+    const known = documents(request, `sha256:${await hash.digest('hex')}`);
     prediction = known.prediction;
     await onKnown(prediction);
     yield Buffer.concat([...known.files.map(([path, body]) => wholeFile(path, body)), END_MARK]);

@@ -8,6 +8,7 @@ import { ArchiveFileReader, type ArchiveFile, type FileReading } from './archive
 import type { ExpansionBudget } from './budget.js';
 import { ImageError } from './errors.js';
 import { GunzipSink, isGzipError } from './gunzip-sink.js';
+import { HashThread } from './hash-thread.js';
 import { quoted } from './names.js';
 import { PieceSink } from './piece-sink.js';
 
@@ -69,7 +70,8 @@ export async function readArchive(
   watch?: ArchiveWatcher,
 ): Promise<ArchiveFiles> {
   signal.throwIfAborted();
-  const splitter = new Splitter(reading);
+  using thread = new HashThread();
+  const splitter = new Splitter(reading, thread);
   const unpacker = new Unpacker(async (chunk) => {
     watch?.(chunk);
     await splitter.write(chunk);
@@ -158,12 +160,14 @@ class Unpacker {
 
 class Splitter {
   readonly #reading: FileReading;
+  readonly #thread: HashThread;
   readonly #scanner = new TarScanner();
   readonly #files = new ArchiveFiles();
   #current: ArchiveFileReader | undefined;
 
-  constructor(reading: FileReading) {
+  constructor(reading: FileReading, thread: HashThread) {
     this.#reading = reading;
+    this.#thread = thread;
   }
 
   async write(chunk: Buffer): Promise<void> {
@@ -199,7 +203,12 @@ class Splitter {
     switch (entry.type) {
       case '0':
       case '7':
-        this.#current = new ArchiveFileReader(path, entry.size, this.#reading);
+        this.#current = new ArchiveFileReader(
+          path,
+          entry.size,
+          this.#reading,
+          this.#thread.hasherFor(entry.size),
+        );
         return;
       case '1':
         this.#files.link(path, posix.normalize(entry.linkname));
