@@ -6,7 +6,7 @@ import { describe, expect, test, vi } from 'vitest';
 import type { BuildOptions } from '../../src/index.js';
 import { buildProject, built, failureOf, type Built } from '../support/build-library.js';
 import { ownCache } from '../support/own-cache.js';
-import { project, subjects, type Files, type Subject } from '../support/build-project.js';
+import { project, someSubjects, subjects, type Files, type Subject } from '../support/build-project.js';
 import { NOTHING } from '../support/images.js';
 import { squashYml } from '../support/squash-project.js';
 
@@ -53,7 +53,7 @@ async function scene(subject: Subject, files: Files, options: BuildOptions = {})
   };
 }
 
-describe.each(subjects())('on $name', (subject) => {
+describe.each(someSubjects('e28'))('on $name', (subject) => {
   const buildkit = subject.builder === 'buildkit';
 
   test('RUN gets the secrets of its step from the service, and an unchanged step comes from the cache', async () => {

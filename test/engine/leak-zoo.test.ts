@@ -7,7 +7,7 @@ import { memoryFolder } from '../../src/engine/memory-folder.js';
 import { needlesOf } from '../../src/secrets/encodings.js';
 import { Matcher } from '../../src/secrets/matcher.js';
 import { proveImage, type ImageProof } from '../../src/secrets/prove-image.js';
-import { subjects } from '../support/build-project.js';
+import { someSubjects } from '../support/build-project.js';
 import { NEVER } from '../support/tar.js';
 
 const SECRET = randomBytes(15).toString('hex');
@@ -66,7 +66,7 @@ function told({ findings }: ImageProof): string[] {
   return lines.sort();
 }
 
-describe.each(subjects())('on $name', ({ engine: { host }, builder }) => {
+describe.each(someSubjects('e28c'))('on $name', ({ engine: { host }, builder }) => {
   const repository = `habitus.invalid/leak-${randomBytes(6).toString('hex')}`;
   let engine: Engine;
   let baseLayers = 0;
