@@ -73,17 +73,29 @@ export async function decideFates(
   return new Map(plan.steps.map(({ label }) => [label, fates.get(label) ?? { kind: 'build', why: [] }]));
 }
 
-/** By label: whether the image is there. Those that are needed in any case are held at the same time, for each takes a call. */
+/**
+ * By label: whether the image is there. Those that are needed in any case are held at the same time, for each takes a call; where one
+ * fails, no more are begun.
+ */
 async function holdNeeded(known: Known, hold: Hold): Promise<ReadonlyMap<string, boolean>> {
   const atOnce = pLimit(QUESTIONS_AT_ONCE);
+  const held = new Map<string, boolean>();
+  let hasFailed = false;
   const holds = known.plan.steps.map((step) =>
-    atOnce(async (): Promise<readonly (readonly [string, boolean])[]> => {
+    atOnce(async () => {
       const imageId = known.results.get(step.label);
-      if (imageId === undefined || known.changed.has(step.label) || !isNeeded(step, known)) return [];
-      return [[step.label, await hold(step.label, imageId)]];
+      if (hasFailed || imageId === undefined || known.changed.has(step.label) || !isNeeded(step, known))
+        return;
+      try {
+        held.set(step.label, await hold(step.label, imageId));
+      } catch (error) {
+        hasFailed = true;
+        throw error;
+      }
     }),
   );
-  return new Map((await Promise.all(holds)).flat());
+  for (const each of await Promise.allSettled(holds)) if (each.status === 'rejected') throw each.reason;
+  return held;
 }
 
 /** Whether the image of an unchanged step must be there, even if no other step is built. */

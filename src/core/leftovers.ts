@@ -98,7 +98,7 @@ export async function collect(
     };
   }
   signal.throwIfAborted();
-  const removed = await removeTraces(engine, session, unmarked, { force: false, noPrune: false });
-  if (removed.problems.length === 0) endJournal(folder, session);
+  const removed = await removeTraces(engine, session, unmarked, { force: false, noPrune: false }, signal);
+  if (removed.problems.length === 0 && !signal.aborted) endJournal(folder, session);
   return { session, ...removed, ...(promotion !== undefined && { promotion }) };
 }

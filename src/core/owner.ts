@@ -30,7 +30,7 @@ export function thisProcess(): Owner {
     boot: told(read('/proc/sys/kernel/random/boot_id'), hash),
     pidNamespace: told(/\d+/.exec(link('/proc/self/ns/pid'))?.[0] ?? ''),
     pid: process.pid,
-    started: startOf('self'),
+    started: statOf('self')[1] ?? UNTOLD,
   };
   return known;
 }
@@ -61,8 +61,8 @@ export function lifeOf(owner: Owner, began: number, here: Owner = thisProcess())
   // A boot ID tells one kernel from all others; where there is none, hosts are told apart by name.
   if (here.boot === UNTOLD && owner.host !== here.host) return 'unknown';
   if (owner.pidNamespace !== here.pidNamespace) return 'unknown';
-  if (!exists(owner.pid)) return 'dead';
-  const started = startOf(String(owner.pid));
+  const [state = '', started = UNTOLD] = statOf(String(owner.pid));
+  if (!exists(owner.pid) || ENDED.test(state)) return 'dead';
   const reused = started !== UNTOLD && owner.started !== UNTOLD && started !== owner.started;
   return reused ? 'dead' : 'running';
 }
@@ -77,10 +77,18 @@ function exists(pid: number): boolean {
   }
 }
 
-/** Field 22 of https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html; the name before it may hold anything. */
-function startOf(pid: string): string {
+/** Killed, but whoever started it has not asked for its status: under a PID 1 that never does, it is there for ever. */
+const ENDED = /^[ZXx]$/;
+
+/**
+ * Fields 3 and 22 of https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html; the name before them may hold anything.
+ * @returns state and start, where the system tells them
+ */
+function statOf(pid: string): readonly [state?: string, started?: string] {
   const stat = read(`/proc/${pid}/stat`);
-  return told(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '');
+  if (stat === '') return [];
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return [fields[0] ?? '', fields[19] ?? UNTOLD];
 }
 
 /** Milliseconds since the epoch. */

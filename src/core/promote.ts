@@ -1,8 +1,7 @@
 /** Gives final names to the images of a build that has succeeded: all of them or none, never a mixture of two builds. */
-import { isDeepStrictEqual } from 'node:util';
-import { messageOf, nameAll, nameChanges, type NameChange, type Naming } from './naming.js';
-import type { Engine, EngineContainer } from './ports.js';
-import { takeLock, type Recovery } from './promotion-lock.js';
+import { messageOf, nameAll, nameChanges, type Naming } from './naming.js';
+import type { Engine } from './ports.js';
+import { imagesToReplace, lockNames, type Recovery } from './promotion-lock.js';
 import type { Session } from './session.js';
 import type { ImageRemoval } from './traces.js';
 
@@ -28,7 +27,7 @@ export async function promote(
 ): Promise<readonly string[]> {
   const labels = new Map(promotions.map(({ name, label }) => [name, label]));
   const wanted = promotions.map(({ imageId, name }) => ({ imageId, name }));
-  const { changes, lock } = await prepare(engine, session, wanted, onRecovery, signal);
+  const { changes, lock } = await lockNames(engine, session, wanted, onRecovery, signal);
   const replacing = changes.flatMap(({ name, imageId, previous }) =>
     previous === undefined
       ? []
@@ -46,52 +45,25 @@ export async function promote(
     await unlock();
     throw error;
   }
-  const spareNames = new Map(replacing.map(({ previous, sessionName }) => [previous, sessionName]));
+  // Newer ones first: the later of two steps may have been made from the earlier.
+  const spareNames = new Map(
+    replacing.toReversed().map(({ previous, sessionName }) => [previous, sessionName]),
+  );
   const { noPrune } = removal;
-  const [{ failed }] = await Promise.all([
-    engine.removeNameless([...spareNames.keys()], { noPrune, spareNames }),
-    unlock(),
-  ]);
+  const { failed } = await engine.removeNameless([...spareNames.keys()], { noPrune, spareNames });
+  await unlock();
   // A new image may have lost its new name to another build, which left it because this session still used it, or its lock. (Where
   // nobody can tell, all are looked at: who has a name keeps it.)
   const lost = await nameChanges(engine, replacing).catch(() => replacing);
-  const orphans = lost.map(({ imageId }) => imageId);
+  // Who is about to replace it may have to give it its name back, and removes it else.
+  const awaited = lost.length === 0 ? new Set<string>() : await imagesToReplace(engine);
+  const orphans = lost.map(({ imageId }) => imageId).filter((id) => !awaited.has(id));
   const { failed: stuck } = await engine.removeNameless(orphans, removal);
+  if (failed.size + stuck.size > 0) session.keepJournal();
   const names = new Map(
     replacing.map(({ previous, name }) => [previous, `the image that was ${name} before`]),
   );
   return [...failed, ...stuck].map(
     ([id, error]) => `${names.get(id) ?? `the image ${id}`} is left without a name: ${messageOf(error)}`,
   );
-}
-
-interface Prepared {
-  readonly changes: readonly NameChange[];
-  /** Absent where one name at most changes: that cannot stop half-way. */
-  readonly lock?: EngineContainer;
-}
-
-/** The lock says what is to be done, so it is made for that, and made anew when names have changed until it was there. */
-async function prepare(
-  engine: Engine,
-  session: Session,
-  promotions: readonly Naming[],
-  onRecovery: (recovery: Recovery) => void,
-  signal: AbortSignal,
-): Promise<Prepared> {
-  for (let changes = await nameChanges(engine, promotions, signal); ;) {
-    signal.throwIfAborted();
-    // Others may name a part of the same set meanwhile: it is the set that counts, not what differs.
-    if (changes.length === 0 || promotions.length === 1) return { changes };
-    const lock = await takeLock(engine, session, changes, onRecovery, signal);
-    try {
-      const now = await nameChanges(engine, promotions, signal);
-      if (isDeepStrictEqual(now, changes)) return { changes, lock };
-      changes = now;
-    } catch (error) {
-      await lock.remove().catch(() => undefined);
-      throw error;
-    }
-    await lock.remove();
-  }
 }

@@ -1,8 +1,9 @@
 /** The lock under which final names are given: a container that holds what is to be done, so that its owner's death loses nothing. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { EngineError } from './errors.js';
 import { readSessionLabels, sessionTime } from './marks.js';
-import { removeIfNameless, type NameChange } from './naming.js';
+import { nameChanges, removeIfNameless, type NameChange, type Naming } from './naming.js';
 import { lifeOf, type Life } from './owner.js';
 import type { Engine, EngineContainer, LabelledContainer } from './ports.js';
 import type { Session } from './session.js';
@@ -36,8 +37,47 @@ export function describeRecovery({ session, how, names }: Recovery): string {
   }
 }
 
+/** What differs from the names that are wanted, and nobody else changes names. */
+export interface LockedNames {
+  readonly changes: readonly NameChange[];
+  /** Whoever is done with it removes it; absent where nothing differs. */
+  readonly lock?: EngineContainer;
+}
+
+/** The lock says what is to be done, so it is made for that, and made anew when names have changed until it was there. */
+export async function lockNames(
+  engine: Engine,
+  session: Session,
+  wanted: readonly Naming[],
+  onRecovery: (recovery: Recovery) => void,
+  signal: AbortSignal,
+): Promise<LockedNames> {
+  for (let changes = await nameChanges(engine, wanted, signal); ;) {
+    signal.throwIfAborted();
+    // Others may name a part of the same set meanwhile: it is the set that counts, not what differs.
+    if (changes.length === 0) return { changes };
+    const lock = await takeLock(engine, session, changes, onRecovery, signal);
+    try {
+      const now = await nameChanges(engine, wanted, signal);
+      if (isDeepStrictEqual(now, changes)) return { changes, lock };
+      changes = now;
+    } catch (error) {
+      await lock.remove().catch(() => undefined);
+      throw error;
+    }
+    await lock.remove();
+  }
+}
+
+/** IDs of the images that somebody who gives names now is about to replace. */
+export async function imagesToReplace(engine: Engine): Promise<ReadonlySet<string>> {
+  const holder = await engine.findContainer(LOCK_NAME);
+  const changes = readChanges(holder?.labels[PROMOTION_LABEL]);
+  return new Set(changes.flatMap(({ previous }) => previous ?? []));
+}
+
 /** @param changes at least one, as they are when nobody else names anything */
-export async function takeLock(
+async function takeLock(
   engine: Engine,
   session: Session,
   changes: readonly NameChange[],

@@ -22,6 +22,7 @@ export class Session {
   readonly #journal: Journal | undefined;
   /** Whether anything may bear its mark. */
   #isUsed = false;
+  #keepsJournal = false;
 
   /** @param labels the labels of all steps, in the order of the plan */
   constructor(
@@ -51,6 +52,11 @@ export class Session {
   /** Write down what carries no mark, before it can be left behind: an image that is about to lose its last name. */
   note(unmarked: Unmarked): void {
     this.#journal?.note(unmarked);
+  }
+
+  /** Something that was noted could not be removed: who comes later tries again. */
+  keepJournal(): void {
+    this.#keepsJournal = true;
   }
 
   /** Create a container of this session; the caller removes it, and the session does where the caller could not. */
@@ -93,7 +99,7 @@ export class Session {
         problems.push(`artifacts of ${label}: ${error instanceof Error ? error.message : String(error)}`);
       });
     }
-    if (problems.length === 0) this.#journal?.end();
+    if (problems.length === 0 && !this.#keepsJournal) this.#journal?.end();
     return problems;
   }
 }

@@ -11,9 +11,11 @@ import { findImage, readFailure, type Connect, type FoundImage, type ImageInput 
 import { asPhase, metered } from './image-progress.js';
 import { Journal } from './journal.js';
 import { newSessionId } from './marks.js';
-import { nameAll, nameChanges, removeIfNameless } from './naming.js';
+import { nameAll, removeIfNameless } from './naming.js';
 import { checkOutputFile, writeFailure, writeOutputFile } from './output-file.js';
 import type { Engine } from './ports.js';
+import { lockNames } from './promotion-lock.js';
+import { Session } from './session.js';
 import { countStaying, type Stays } from './squash-base.js';
 import {
   findLoaded,
@@ -164,9 +166,7 @@ async function toEngine(
       ? await loadUpper(engine, archive, layer, onKnown, context)
       : await load(await withBase(engine, archive, layer, context), engine, onKnown, context);
   try {
-    signal.throwIfAborted();
-    // From here on a signal is not heeded: either all names are given or none.
-    return { imageId, known, replaced: await moveNames(engine, imageId, names, journal) };
+    return { imageId, known, replaced: await moveNames(engine, imageId, names, journal, signal) };
   } catch (error) {
     if (!known) await removeIfNameless(engine, imageId).catch(() => undefined);
     throw error;
@@ -233,15 +233,21 @@ async function moveNames(
   imageId: string,
   names: readonly string[],
   journal: Journal,
+  signal: AbortSignal,
 ): Promise<SquashResult['replaced']> {
-  const changes = await nameChanges(
-    engine,
-    names.map((name) => ({ imageId, name })),
-  );
-  for (const { previous } of changes) {
-    if (previous !== undefined) journal.note({ kind: 'image', id: previous });
+  const wanted = names.map((name) => ({ imageId, name }));
+  const session = new Session(engine, []);
+  const { changes, lock } = await lockNames(engine, session, wanted, () => undefined, signal);
+  // From here on a signal is not heeded: either all names are given or none.
+  try {
+    for (const { previous } of changes) {
+      if (previous !== undefined) journal.note({ kind: 'image', id: previous });
+    }
+    await nameAll(engine, changes);
+  } finally {
+    // The names count, and its label tells whose it was.
+    await lock?.remove().catch(() => undefined);
   }
-  await nameAll(engine, changes);
   const replaced: { imageId: string; removed: boolean }[] = [];
   for (const id of new Set(changes.flatMap(({ previous }) => previous ?? []))) {
     const image = await engine.describeImage(id);

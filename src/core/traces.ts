@@ -19,15 +19,20 @@ export interface Removed {
   readonly problems: readonly string[];
 }
 
-/** Remove every container and image of a session; tries everything, whatever fails. */
+/**
+ * Remove every container and image of a session; tries everything, whatever fails.
+ * @param signal once it is aborted nothing more is begun
+ */
 export async function removeTraces(
   engine: Engine,
   session: string,
   unmarked: readonly Unmarked[],
   removal: ImageRemoval,
+  signal?: AbortSignal,
 ): Promise<Removed> {
   const problems: string[] = [];
   const attempt = async <T>(what: string, work: () => Promise<T>): Promise<T | undefined> => {
+    if (signal?.aborted === true) return undefined;
     try {
       return await work();
     } catch (error) {
@@ -52,6 +57,7 @@ export async function removeTraces(
   const prefix = sessionPrefix(session);
   let images = 0;
   const removeNameless = async (ids: readonly string[], noPrune: boolean): Promise<void> => {
+    if (signal?.aborted === true) return;
     const { removed, failed } = await engine.removeNameless(ids, { noPrune });
     images += removed.length;
     for (const [id, error] of failed) problems.push(`image ${id} is left: ${messageOf(error)}`);

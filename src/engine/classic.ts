@@ -11,11 +11,17 @@ import { GentleStop } from './gentle-stop.js';
 import { buildQuery, postBuild, type BuildListener } from './post-build.js';
 import type { Transport } from './transport.js';
 import { unlessAborted } from '../core/unless-aborted.js';
+import { saysOrphaned, saysVanished } from './vanished.js';
 
 export interface BuildConnection {
   readonly transport: Transport;
   readonly auth: RegistryAuth;
   readonly remover: ImageRemover;
+}
+
+export interface ClassicBuild {
+  /** Images may be left that nobody was told of: see `removeOrphans`. */
+  readonly hasOrphans: boolean;
 }
 
 /**
@@ -27,11 +33,13 @@ export async function buildClassic(
   request: BuildRequest,
   onEvent: (event: BuilderEvent) => void,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<ClassicBuild> {
+  let hasOrphans = false;
   for (let tries = 1; ; tries += 1) {
     const failed = await attempt(connection, request, onEvent, signal);
-    if (failed === undefined) return;
+    if (failed === undefined) return { hasOrphans };
     if (tries === TRIES || !hasVanished(failed)) throw failed.error;
+    hasOrphans ||= saysOrphaned(failed.error.message);
     onEvent({
       type: 'warning',
       message: 'An image of an instruction vanished during the build: building once more',
@@ -47,25 +55,12 @@ interface Failed {
   readonly output: ClassicOutput;
 }
 
-/**
- * The images of instructions have no name while a build works: somebody may remove one between two instructions, or while the
- * engine compares all that it could reuse. Each store words it in its own way: graphdrivers of 20.10 and 28, the containerd store.
- */
+/** The images of instructions have no name while a build works: somebody may remove one between two instructions, or when it is looked for. */
 function hasVanished({ error: { message }, output }: Failed): boolean {
-  if (VANISHED.some((words) => words.test(message))) return true;
-  return MISSING.test(message) && (output.usedCache || output.namesImage(message));
+  return saysVanished(message) || (MISSING.test(message) && (output.usedCache || output.namesImage(message)));
 }
 
 const MISSING = /No such image|failed to get destination image/i;
-
-const VANISHED: readonly RegExp[] = [
-  /unable to find image "sha256:/,
-  /failed to get digest sha256:/,
-  /content digest sha256:[0-9a-f]{64}: not found/,
-  // The parent went between the work on a layer and the making of its image.
-  /unknown parent image ID sha256:/,
-  /layer does not exist/,
-];
 
 async function attempt(
   connection: BuildConnection,

@@ -13,7 +13,7 @@ import type {
 import { EngineArchives } from './archives.js';
 import type { ConnectOptions } from './address.js';
 import { RegistryAuth } from './auth.js';
-import { buildClassic } from './classic.js';
+import { buildClassic, type ClassicBuild } from './classic.js';
 import {
   createContainer,
   findContainer,
@@ -33,9 +33,15 @@ import {
 } from './images.js';
 import { gateway } from './networks.js';
 import type { Transport } from './transport.js';
+import { removeOrphans, saysVanished } from './vanished.js';
 
 /** Where another build removes an image of the same content, an engine may remove the one that has just been built too. */
 const BUILD_TRIES = 3;
+
+interface Built extends Partial<ClassicBuild> {
+  /** Somebody has removed the image that was found in the cache before it got its name. */
+  readonly vanished?: StepError;
+}
 
 export class DockerEngine implements Engine {
   readonly #transport: Transport;
@@ -61,6 +67,7 @@ export class DockerEngine implements Engine {
     onEvent: (event: BuilderEvent) => void,
     signal: AbortSignal,
   ): Promise<string> {
+    let hasOrphans = false;
     for (let tries = 1; ; tries += 1) {
       let isNew = false as boolean;
       const listen = (event: BuilderEvent): void => {
@@ -68,11 +75,17 @@ export class DockerEngine implements Engine {
           isNew = !event.instruction.cached && !isFrom(event.instruction.text);
         onEvent(event);
       };
-      await this.#build(request, listen, signal);
+      const built = await this.#build(request, listen, signal);
+      hasOrphans ||= built.hasOrphans === true;
       // On the containerd store the ID that builders announce is not the one that the image is listed under.
-      const image = await inspectImage(this.#transport, request.tag, signal);
+      const image =
+        built.vanished === undefined ? await inspectImage(this.#transport, request.tag, signal) : undefined;
       // What was there before may be somebody's who is about to remove it.
-      if (image !== undefined && (isNew || (await this.holdImage(image.Id, request.tag)))) return image.Id;
+      if (image !== undefined && (isNew || (await this.holdImage(image.Id, request.tag)))) {
+        if (hasOrphans) await removeOrphans(this.#transport, this.#remover, image.Id).catch(() => undefined);
+        return image.Id;
+      }
+      if (tries === BUILD_TRIES && built.vanished !== undefined) throw built.vanished;
       if (tries === BUILD_TRIES)
         throw new StepError({
           message: `The image ${request.tag} is gone right after it was built`,
@@ -90,17 +103,21 @@ export class DockerEngine implements Engine {
     request: BuildRequest,
     onEvent: (event: BuilderEvent) => void,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<Built> {
     const connection = { transport: this.#transport, auth: this.#auth, remover: this.#remover };
     switch (request.builder) {
       case 'classic':
-        await buildClassic(connection, request, onEvent, signal);
-        break;
+        return buildClassic(connection, request, onEvent, signal);
       case 'buildkit': {
         // Loaded by the first build that needs it.
         const { buildWithBuildKit } = await import('./buildkit.js');
-        await buildWithBuildKit({ ...connection, env: this.#env }, request, onEvent, signal);
-        break;
+        try {
+          await buildWithBuildKit({ ...connection, env: this.#env }, request, onEvent, signal);
+          return {};
+        } catch (error) {
+          if (error instanceof StepError && saysVanished(error.message)) return { vanished: error };
+          throw error;
+        }
       }
     }
   }

@@ -45,11 +45,14 @@ export async function inspectImage(
   }
 }
 
-/** Also where graphdrivers of 20.10 meet somebody who removes the image at the same time. */
+/** Also where graphdrivers meet somebody who removes the image at the same time: 20.10, or 28.5, whose layers go first. */
 function isGone(error: unknown): boolean {
   if (!(error instanceof EngineError)) return false;
-  return error.status === 404 || error.message.includes('unrecognized image ID') || isMissingFile(error);
+  const { status, message } = error;
+  return status === 404 || isMissingFile(error) || GONE.some((words) => message.includes(words));
 }
+
+const GONE = ['unrecognized image ID', 'layer does not exist'];
 
 function isMissingFile({ message }: EngineError): boolean {
   return message.includes('failed to get digest sha256:');
@@ -104,7 +107,8 @@ export async function tagImage(transport: Transport, reference: string, name: st
 
 /**
  * See Engine.holdImage. A graphdriver's engine that removes an image takes the names that it gets meanwhile along with it, some time
- * after it has given them. It does such work in turn: once a name is given anew, that has been done.
+ * after it has given them. It does such work in turn: a name that is given anew waits for the removal of names, and a list of images for
+ * that of images.
  */
 export async function holdImage(
   transport: Transport,
@@ -120,7 +124,9 @@ export async function holdImage(
     if (error instanceof EngineError && error.status === 404) return false;
     throw error;
   }
-  return (await inspectImage(transport, name)) !== undefined;
+  const filters = JSON.stringify({ reference: [name] });
+  const listed = (await listImages(transport, { filters })) as readonly ListedImage[];
+  return listed.some(({ Id }) => Id === imageId);
 }
 
 /**

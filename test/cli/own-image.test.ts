@@ -11,7 +11,7 @@ import { habitus } from '../support/build-program.js';
 import { project, snapshot } from '../support/build-project.js';
 import { readPage, ROOT } from '../support/docs.js';
 import { anEngine, engines, type TestEngine } from '../support/engines.js';
-import { Images } from '../support/images.js';
+import { Images, NOTHING } from '../support/images.js';
 import { NODE_IMAGE, nodeImageProject } from '../support/node-image.js';
 
 const OWN_IMAGE = 'habitus.invalid/habitus';
@@ -125,7 +125,7 @@ test(
     });
     expect(await given.images.text(given.name('ship'), '/made')).toBe('in a container\n');
     expect(await snapshot(given.directory)).toEqual(before);
-    expect(await given.images.traces(given.id)).toEqual({ containers: [], sessionNames: [], dangling: [] });
+    expect(await given.images.traces(given.id)).toEqual(NOTHING);
 
     const wrong = await run(engine, given.directory, ['--no-such-flag']);
     expect(wrong).toMatchObject({ code: 2, stdout: '' });

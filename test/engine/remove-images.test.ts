@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BuilderEvent, Engine } from '../../src/core/ports.js';
 import { connect } from '../../src/engine/connect.js';
 import { buildRequest } from '../support/build-request.js';
+import { memoryFolder } from '../../src/engine/memory-folder.js';
 import { engines } from '../support/engines.js';
 import { Images } from '../support/images.js';
 import { NEVER } from '../support/tar.js';
@@ -19,10 +20,10 @@ describe.each(engines())('on $name', (given) => {
   afterAll(() => engine.close());
 
   class Scene {
-    readonly #id = randomBytes(6).toString('hex');
+    readonly id = randomBytes(6).toString('hex');
 
     tag(name: string): string {
-      return `127.0.0.1:1/habitus-removal/${this.#id}/${name}:latest`;
+      return `127.0.0.1:1/habitus-removal/${this.id}/${name}:latest`;
     }
 
     /** @returns the image, and which of the shared instructions were cached */
@@ -31,7 +32,7 @@ describe.each(engines())('on $name', (given) => {
       last = 'RUN echo $NAME',
     ): Promise<{ readonly id: string; readonly cached: readonly string[] }> {
       const own = [`ENV NAME=${name}`, last];
-      const lines = ['FROM busybox:latest', `LABEL removal=${this.#id}`, ...SHARED, ...own];
+      const lines = ['FROM busybox:latest', `LABEL removal=${this.id}`, ...SHARED, ...own];
       const events: BuilderEvent[] = [];
       const request = buildRequest(this.tag(name), lines, { builder: 'classic' });
       const id = await engine.build(request, (event) => events.push(event), NEVER);
@@ -159,6 +160,34 @@ describe.each(engines())('on $name', (given) => {
       new Set(['An image of an instruction vanished during the build: building once more']),
     );
     await engine.removeImage(scene.tag('one'));
+  });
+
+  test('nothing is left of an instruction whose parent goes before its image is made', async () => {
+    const scene = new Scene();
+    const large = memoryFolder(new Map([['large', randomBytes(40 << 20)]]));
+    const lines = ['FROM busybox:latest', `LABEL removal=${scene.id}`, 'COPY large /', 'RUN echo done'];
+    const request = buildRequest(scene.tag('one'), lines, {
+      builder: 'classic',
+      noCache: true,
+      context: large,
+    });
+    const warnings: string[] = [];
+    const made: string[] = [];
+    let removal: Promise<unknown> | undefined;
+    await engine.build(
+      request,
+      (event) => {
+        if (event.type === 'warning') warnings.push(event.message);
+        if (event.type === 'made') made.push(event.made.id);
+        const isCopy = event.type === 'instruction' && / COPY /.test(event.instruction.text);
+        if (isCopy) removal ??= engine.removeNameless(made.slice(-1), { noPrune: true });
+      },
+      NEVER,
+    );
+    await removal;
+    expect(warnings).toEqual(['An image of an instruction vanished during the build: building once more']);
+    await engine.removeImage(scene.tag('one'));
+    expect(await new Images(given).withLabel(`removal=${scene.id}`)).toEqual([]);
   });
 
   test('a build that fails removes what it had found in the cache, where nothing else has a use for it', async () => {

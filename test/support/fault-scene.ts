@@ -4,7 +4,7 @@ import { buildProject, failureOf } from './build-library.js';
 import { project, type Files, type Project, type Subject } from './build-project.js';
 import type { TestEngine } from './engines.js';
 import { FaultProxy, type Script, type SeenCall } from './fault-proxy.js';
-import type { Traces } from './images.js';
+import { NOTHING, type Traces } from './images.js';
 import { cleanup, squashYml } from './squash-project.js';
 
 /** The times of the defaults, shortened: what a test waits for, everybody waits for. */
@@ -68,7 +68,7 @@ export class Scene {
   get complete(): { versions: readonly string[]; traces: Traces } {
     const version = String(this.#version);
     const versions = this.kind === 'squash' ? [version] : [version, version, version];
-    return { versions, traces: { containers: [], sessionNames: [], dangling: [] } };
+    return { versions, traces: NOTHING };
   }
 
   get builder(): Subject['builder'] {

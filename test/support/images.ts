@@ -23,11 +23,13 @@ export interface Traces {
   readonly containers: readonly string[];
   readonly sessionNames: readonly string[];
   readonly dangling: readonly string[];
+  /** What made the dangling images. */
+  readonly madeBy: readonly string[];
 }
 
 const LIST_TRIES = 20;
 
-export const NOTHING: Traces = { containers: [], sessionNames: [], dangling: [] };
+export const NOTHING: Traces = { containers: [], sessionNames: [], dangling: [], madeBy: [] };
 
 export class Images {
   readonly #target: RequestOptions;
@@ -112,8 +114,9 @@ export class Images {
       sessionNames: images
         .flatMap(({ RepoTags }) => RepoTags ?? [])
         .filter((name) => name.startsWith('127.0.0.1:1/')),
-      dangling: await Promise.all(
-        dangling.map(async ({ Id }) => `${Id} ${(await this.history(Id)).join(' < ')}`),
+      dangling: dangling.map(({ Id }) => Id),
+      madeBy: await Promise.all(
+        dangling.map(async ({ Id }) => (await this.history(Id).catch(() => ['gone'])).join(' < ')),
       ),
     };
   }
@@ -124,6 +127,12 @@ export class Images {
     const containers = await this.#list<{ Id: string }>('/containers/json?all=1', { label: [label] });
     const names = await this.names(`127.0.0.1:1/habitus/${session}/`);
     return { containers: containers.map(({ Id }) => Id), sessionNames: Object.keys(names) };
+  }
+
+  /** IDs, also of images that others were made from. */
+  async withLabel(label: string): Promise<readonly string[]> {
+    const images = await this.#list<ImageSummary>('/images/json?all=1', { label: [label] });
+    return images.map(({ Id }) => Id);
   }
 
   /** Remove all images of a test, and the containers that a killed program left. */

@@ -58,6 +58,21 @@ describe('the life of an owner', () => {
     expect(lifeOf(owner, now)).toBe('dead');
   });
 
+  it('has ended also where nobody has asked how its process ended', async () => {
+    // The shell turns into a program that asks for nothing.
+    const parent = spawn('sh', ['-c', 'sleep 0.1 & echo $!; exec sleep 60'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const owner = { ...here, pid: Number(line), started: '0' };
+    const state = (): string | undefined =>
+      /\) (.)/.exec(readFileSync(`/proc/${owner.pid}/stat`, 'utf8'))?.[1];
+    await expect.poll(state, { interval: 5 }).toBe('Z');
+    expect(lifeOf(owner, now)).toBe('dead');
+    parent.kill('SIGKILL');
+    await once(parent, 'exit');
+  });
+
   it('goes on where the process is of another user', () => {
     // The first process of all; signals to it are refused to most, and its number is in use.
     expect(lifeOf({ ...here, pid: 1, started: '0' }, now)).toBe('running');

@@ -1,11 +1,19 @@
 /** How final names are given, and taken back, when the engine fails half-way. */
 import { setImmediate } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { EngineError } from '../../src/core/errors.js';
+import { Journal, readJournals } from '../../src/core/journal.js';
+import { newSessionId } from '../../src/core/marks.js';
+import { thisProcess } from '../../src/core/owner.js';
 import { promote, type Promotion } from '../../src/core/promote.js';
 import { Session } from '../../src/core/session.js';
 import { buildRequest } from '../support/build-request.js';
+import { labelsOf } from '../support/dead-owner.js';
 import { FakeEngine } from '../support/fake-engine.js';
+import { NEVER } from '../support/tar.js';
 
 const LABELS = ['a', 'b', 'c'];
 const REMOVAL = { force: false, noPrune: false };
@@ -113,5 +121,57 @@ describe('giving final names', () => {
     expect(await run()).toEqual([]);
     const left = await Promise.all(promotions.map(async ({ imageId }) => engine.describeImage(imageId)));
     expect(left.map((image) => image !== undefined)).toEqual([false, true, true]);
+  });
+
+  it('leaves a new image to who is about to replace it, who may have to give its name back', async () => {
+    const { engine, promotions, run } = await prepare();
+    const [a] = promotions;
+    engine.removeContainer = async (id) => {
+      engine.containers.delete(id);
+      await engine.tagImage('busybox:latest', 'a:latest');
+      const changes = [{ name: 'a:latest', imageId: 'sha256:other', previous: a?.imageId }];
+      const labels = { 'habitus.promotion': JSON.stringify(changes) };
+      const request = { image: 'busybox:latest', command: [], network: 'none', limits: {}, labels };
+      await engine.createContainer({ ...request, name: 'habitus-promotion' }, NEVER);
+    };
+    expect(await run()).toEqual([]);
+    expect(await engine.describeImage(a?.imageId ?? '')).toBeDefined();
+  });
+
+  it('takes its turn for one name, too', async () => {
+    const { engine, session, promotions } = await prepare();
+    const [first] = promotions;
+    const request = { image: 'busybox:latest', command: [], network: 'none', limits: {} };
+    const labels = labelsOf(newSessionId(), thisProcess());
+    const other = await engine.createContainer({ ...request, labels, name: 'habitus-promotion' }, NEVER);
+    const find = engine.findContainer.bind(engine);
+    const waits = new Promise<void>((resolve) => {
+      engine.findContainer = async (name) => {
+        resolve();
+        return find(name);
+      };
+    });
+    const run = promote(engine, session, first ? [first] : [], REMOVAL, () => undefined, NEVER);
+    await waits;
+    expect((await engine.describeImage('a:latest'))?.id).not.toBe(first?.imageId);
+    await other.remove();
+    expect(await run).toEqual([]);
+    expect((await engine.describeImage('a:latest'))?.id).toBe(first?.imageId);
+  });
+
+  it('leaves the journal to who comes later, where an image that was replaced could not be removed', async () => {
+    const folder = { state: 'on', path: await mkdtemp(join(tmpdir(), 'habitus-promote-')) } as const;
+    onTestFinished(() => rm(folder.path, { recursive: true }));
+    const { engine, earlier, promotions } = await prepare();
+    const id = newSessionId();
+    const session = new Session(engine, LABELS, { id, journal: new Journal(folder, id, engine.info.id) });
+    engine.removeImage = () => Promise.reject(new EngineError('it stays'));
+    const problems = await promote(engine, session, promotions, REMOVAL, () => undefined, NEVER);
+    expect(problems[0]).toBe('the image that was b:latest before is left without a name: it stays');
+    await session.dispose(REMOVAL);
+    const noted = readJournals(folder, engine.info.id).flatMap(({ unmarked }) =>
+      unmarked.map((each) => each.id),
+    );
+    expect(noted).toContain(earlier.b);
   });
 });
