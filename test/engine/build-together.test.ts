@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Gates } from '../support/build-gates.js';
 import { built } from '../support/build-library.js';
 import { buildYml, project, subjects } from '../support/build-project.js';
+import { engines } from '../support/engines.js';
 import { NOTHING } from '../support/images.js';
 
 const NAMES = ['one', 'two', 'three', 'four'];
@@ -39,6 +40,26 @@ describe.each(subjects())('on $name', (subject) => {
     expect(told).toContainEqual(ids);
     const texts = await Promise.all(NAMES.map((name) => given.images.text(given.name(name), '/copied')));
     expect(new Set(texts).size).toBe(1);
+    expect(await given.images.traces(given.id)).toEqual(NOTHING);
+  });
+});
+
+describe.each(engines())('on $name', (engine) => {
+  const subject = subjects().find(
+    ({ engine: { name }, builder }) => name === engine.name && builder === 'classic',
+  );
+
+  test('six that give one name at the same time all succeed, and one of them has it', async () => {
+    if (subject === undefined) throw new Error('the engine has no classic builder');
+    const given = await project(engine, {
+      'build.yml': buildYml({ app: [] }),
+      Dockerfile: 'FROM busybox:latest\nLABELLED\nARG ROUND\nRUN echo $ROUND > /round\n',
+    });
+    const rounds = Array.from({ length: 6 }, (_, index) => String(index));
+    const results = await Promise.all(rounds.map((ROUND) => built(subject, given, { buildArgs: { ROUND } })));
+    const ids = results.map(({ result }) => result.steps[0]?.imageId);
+    expect(new Set(ids).size).toBe(rounds.length);
+    expect(ids).toContain(await given.images.idOf(given.name('app')));
     expect(await given.images.traces(given.id)).toEqual(NOTHING);
   });
 });
