@@ -28,9 +28,15 @@ export class BuildKitOutput {
   readonly #onEvent: (event: BuilderEvent) => void;
   readonly #vertexes = new Map<string, Vertex>();
   readonly #warned = new Set<string>();
+  #imageId: string | undefined;
 
   constructor(onEvent: (event: BuilderEvent) => void) {
     this.#onEvent = onEvent;
+  }
+
+  /** As it was announced: on the containerd store that is another one than it is listed under. */
+  get imageId(): string | undefined {
+    return this.#imageId;
   }
 
   /** @returns the failure, if this message tells one */
@@ -38,6 +44,7 @@ export class BuildKitOutput {
     if (message.id === 'moby.buildkit.trace' && typeof message.aux === 'string') {
       this.#trace(decodeTrace(message.aux));
     }
+    if (message.id === 'moby.image.id') this.#imageId = (message.aux as { readonly ID?: string }).ID;
     const reason = message.errorDetail?.message ?? message.error;
     return reason === undefined ? undefined : this.#fail(reason);
   }

@@ -26,13 +26,16 @@ export interface BuildKitConnection extends BuildConnection {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** @throws StepError when the build fails, EngineError when the engine cannot be reached, the signal's reason when aborted */
+/**
+ * @returns the image ID that the builder announces, if it does
+ * @throws StepError when the build fails, EngineError when the engine cannot be reached, the signal's reason when aborted
+ */
 export async function buildWithBuildKit(
   { transport, auth, remover, env }: BuildKitConnection,
   request: BuildRequest,
   onEvent: (event: BuilderEvent) => void,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<string | undefined> {
   if (Object.values(request.limits).some((limit) => limit !== undefined)) {
     onEvent({
       type: 'warning',
@@ -82,6 +85,7 @@ export async function buildWithBuildKit(
       stop.cut,
     );
     signal.throwIfAborted();
+    return output.imageId;
   } catch (error) {
     if (signal.aborted) {
       // It may have got its name before it heard of the end. Who disposes the session tells what is left.

@@ -39,6 +39,8 @@ import { removeOrphans, saysVanished } from './vanished.js';
 const BUILD_TRIES = 3;
 
 interface Built extends Partial<ClassicBuild> {
+  /** Where the builder tells the ID that the engine lists it under. */
+  readonly imageId?: string;
   /** Somebody has removed the image that was found in the cache before it got its name. */
   readonly vanished?: StepError;
 }
@@ -77,6 +79,8 @@ export class DockerEngine implements Engine {
       };
       const built = await this.#build(request, listen, signal);
       hasOrphans ||= built.hasOrphans === true;
+      // Nobody else knows it yet who could remove it.
+      if (isNew && built.imageId !== undefined) return built.imageId;
       // On the containerd store the ID that builders announce is not the one that the image is listed under.
       const image =
         built.vanished === undefined ? await inspectImage(this.#transport, request.tag, signal) : undefined;
@@ -112,8 +116,8 @@ export class DockerEngine implements Engine {
         // Loaded by the first build that needs it.
         const { buildWithBuildKit } = await import('./buildkit.js');
         try {
-          await buildWithBuildKit({ ...connection, env: this.#env }, request, onEvent, signal);
-          return {};
+          const id = await buildWithBuildKit({ ...connection, env: this.#env }, request, onEvent, signal);
+          return this.info.store === 'graphdriver' && id !== undefined ? { imageId: id } : {};
         } catch (error) {
           if (error instanceof StepError && saysVanished(error.message)) return { vanished: error };
           throw error;
