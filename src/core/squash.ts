@@ -179,7 +179,10 @@ export async function removeReplaced(
     id = image.parent;
   }
   const { failed } = await engine.removeNameless(made, { noPrune: true });
-  for (const error of failed.values()) throw error;
+  for (const error of failed.values()) {
+    session.keepJournal();
+    throw error;
+  }
 }
 
 /** Said of engines that keep layers for ever: what was removed is in no image, but still on their disk. */

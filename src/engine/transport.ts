@@ -33,8 +33,8 @@ const MAX_ANSWER = 256 * 1024 * 1024;
 const MAX_REFUSAL = 64 * 1024;
 
 /**
- * An engine that is not told otherwise records a trace of each call, and BuildKit keeps that of each build: a third of the processor
- * time that it needs for a small one. https://www.w3.org/TR/trace-context/#traceparent-header; the last field: not recorded.
+ * An engine that is not told otherwise records a trace of each call, and BuildKit keeps that of each build: a fifth of its processor
+ * time for small ones. https://www.w3.org/TR/trace-context/#traceparent-header; the last field: not recorded.
  */
 const UNTRACED = `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-00`;
 
