@@ -177,10 +177,9 @@ async function finish(
     const proof = await prove(plan, ended, session, engine, settings, emit, signal);
     if (proof !== undefined) proven = { proof };
     if (proof?.result === 'found') return { status: 'failed', proof };
-    const remembering = remember(ended, session, settings, signal);
-    // They may lie in contexts.
     if (settings.keepArtifacts) {
-      await remembering;
+      // They may lie in contexts.
+      await remember(ended, session, settings, signal);
       await writeArtifacts(plan, session, signal);
     }
     const promotions = ended.flatMap(({ step, fate, outcome }) =>
@@ -193,8 +192,9 @@ async function finish(
       emit({ at: Date.now(), type: 'notice', level: 'warning', message: describeRecovery(recovery) });
     };
     const [promoted, remembered] = await Promise.allSettled([
+      // First, for it waits for the engine.
       promote(engine, session, toName, settings.removal, recovered, signal),
-      remembering,
+      settings.keepArtifacts ? undefined : remember(ended, session, settings, signal),
     ]);
     if (promoted.status === 'rejected') throw promoted.reason;
     // A stop that comes while names are given is too late.

@@ -9,6 +9,9 @@ const PIECE = 1 << 19;
 /** One is filled while another is hashed, and one may wait. */
 const PIECES = 3;
 
+/** It makes little garbage, which need not be kept for long. */
+const SMALL = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 32 };
+
 /** Plain JavaScript: it runs wherever this file was bundled to. */
 const THREAD = `
 const { createHash } = require('node:crypto');
@@ -95,7 +98,7 @@ export class HashThread implements Hasher, Disposable {
   }
 
   #start(): Worker {
-    const worker = new Worker(THREAD, { eval: true, workerData: this.#memory });
+    const worker = new Worker(THREAD, { eval: true, workerData: this.#memory, resourceLimits: SMALL });
     worker.on('message', (answer: string) => {
       this.#answers.shift()?.resolve(answer);
     });

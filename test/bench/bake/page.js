@@ -142,7 +142,8 @@ function plans(all) {
 
 Reading and resolving a project, half of whose steps are based on another, and printing the plan: \`habitus --print\`,
 \`docker buildx bake --print\`, \`docker compose config --quiet\`; start-up is the same program's \`--version\`. Habitus reads each step's
-Dockerfile; the peers do so when they build. What takes longer than 20 s is measured once. ${planVerdict(all)}
+Dockerfile; the peers do so when they build. It also remembers the plan while no file that it was made of changes: the round that
+is not counted reads them all. What takes longer than 20 s is measured once. ${planVerdict(all)}
 
 ${table.join('\n')}
 `;
