@@ -138,8 +138,8 @@ class Scene {
 
   async expectNothingLeft(about: string): Promise<void> {
     const { images, id } = this.#given;
-    const { dangling, ...traces } = await images.traces(id);
-    expect(traces, about).toEqual({ containers: [], sessionNames: [] });
+    const { dangling, containers, sessionNames } = await images.traces(id);
+    expect({ containers, sessionNames }, about).toEqual({ containers: [], sessionNames: [] });
     const histories = await Promise.all(dangling.map((image) => images.history(image)));
     const told = this.#subject.builder === 'classic' ? histories.filter((one) => !isFirst(one)) : histories;
     expect(told, about).toEqual([]);
