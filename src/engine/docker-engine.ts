@@ -73,8 +73,10 @@ export class DockerEngine implements Engine {
     for (let tries = 1; ; tries += 1) {
       let isNew = false as boolean;
       const listen = (event: BuilderEvent): void => {
-        if (event.type === 'instruction' && event.instruction.state === 'finished')
-          isNew = !event.instruction.cached && !isFrom(event.instruction.text);
+        if (event.type === 'instruction' && event.instruction.state === 'finished') {
+          const { text, cached } = event.instruction;
+          if (MAKES_LAYER.test(text)) isNew = !cached;
+        }
         onEvent(event);
       };
       const built = await this.#build(request, listen, signal);
@@ -192,7 +194,5 @@ export class DockerEngine implements Engine {
   }
 }
 
-/** Of the text of an instruction as builders tell it: `[2/5] RUN make`. */
-function isFrom(text: string): boolean {
-  return /\] FROM\b/i.test(text);
-}
+/** The texts of instructions but FROM, as builders tell them: `[2/5] RUN make`, `[stage-0 2/5] RUN make`. */
+const MAKES_LAYER = /^\[(?:[^\]]+ )?\d+\/\d+\] (?!FROM\b)/i;
