@@ -56,7 +56,7 @@ export async function promote(
   // nobody can tell, all are looked at: who has a name keeps it.)
   const lost = await nameChanges(engine, replacing).catch(() => replacing);
   // Who is about to replace it may have to give it its name back, and removes it else.
-  const awaited = lost.length === 0 ? new Set<string>() : await imagesToReplace(engine);
+  const awaited = lost.length === 0 ? NONE : await imagesToReplace(engine).catch(() => NONE);
   const orphans = lost.map(({ imageId }) => imageId).filter((id) => !awaited.has(id));
   const { failed: stuck } = await engine.removeNameless(orphans, removal);
   if (failed.size + stuck.size > 0) session.keepJournal();
@@ -67,3 +67,5 @@ export async function promote(
     ([id, error]) => `${names.get(id) ?? `the image ${id}`} is left without a name: ${messageOf(error)}`,
   );
 }
+
+const NONE: ReadonlySet<string> = new Set();

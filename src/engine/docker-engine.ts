@@ -69,6 +69,7 @@ export class DockerEngine implements Engine {
     onEvent: (event: BuilderEvent) => void,
     signal: AbortSignal,
   ): Promise<string> {
+    const since = Date.now();
     let hasOrphans = false;
     for (let tries = 1; ; tries += 1) {
       let isNew = false as boolean;
@@ -88,7 +89,8 @@ export class DockerEngine implements Engine {
         built.vanished === undefined ? await inspectImage(this.#transport, request.tag, signal) : undefined;
       // What was there before may be somebody's who is about to remove it.
       if (image !== undefined && (isNew || (await this.holdImage(image.Id, request.tag)))) {
-        if (hasOrphans) await removeOrphans(this.#transport, this.#remover, image.Id).catch(() => undefined);
+        if (hasOrphans)
+          await removeOrphans(this.#transport, this.#remover, image.Id, since).catch(() => undefined);
         return image.Id;
       }
       if (tries === BUILD_TRIES && built.vanished !== undefined) throw built.vanished;

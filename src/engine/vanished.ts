@@ -26,31 +26,50 @@ export function saysOrphaned(message: string): boolean {
 interface ListedImage {
   readonly Id: string;
   readonly ParentId: string;
+  /** Seconds since the epoch, by the engine's clock. */
+  readonly Created: number;
 }
 
-/** Best effort: remove those that became orphans on the way to an image, known by what made them. */
+/** Seconds by which clocks may differ. */
+const SKEW = 60;
+
+/**
+ * Best effort: remove those that became orphans on the way to an image. They lie on the same base, were made by the same instructions, and
+ * since then.
+ * @param since milliseconds since the epoch
+ */
 export async function removeOrphans(
   transport: Transport,
   remover: ImageRemover,
   imageId: string,
+  since: number,
 ): Promise<void> {
-  const whole = await madeBy(transport, imageId);
+  const whole = await historyOf(transport, imageId);
   const filters = JSON.stringify({ dangling: ['true'] });
   const purpose = 'list images';
   const answer = await transport.json({ method: 'GET', path: '/images/json', query: { filters }, purpose });
   const orphans: string[] = [];
-  for (const { Id: id, ParentId: parent } of listOf(answer, purpose) as readonly ListedImage[]) {
-    const made = parent === '' && id !== imageId ? await madeBy(transport, id) : [];
-    if (made.length > 0 && made.every((text, index) => text === whole[index])) orphans.push(id);
+  for (const image of listOf(answer, purpose) as readonly ListedImage[]) {
+    if (image.ParentId !== '' || image.Created < since / 1000 - SKEW) continue;
+    if (isOnTheWay(await historyOf(transport, image.Id), whole)) orphans.push(image.Id);
   }
   await remover.removeNameless(orphans, { noPrune: true });
 }
 
-/** The texts of its history, the oldest first. */
-async function madeBy(transport: Transport, imageId: string): Promise<readonly string[]> {
+interface HistoryEntry {
+  readonly CreatedBy: string;
+  readonly Created: number;
+}
+
+/** The first entry is the base's: bases of different content may have the same words, but not the same time. */
+function isOnTheWay(made: readonly HistoryEntry[], whole: readonly HistoryEntry[]): boolean {
+  if (made.length < 2 || made[0]?.Created !== whole[0]?.Created) return false;
+  return made.every(({ CreatedBy }, index) => CreatedBy === whole[index]?.CreatedBy);
+}
+
+/** The oldest first. */
+async function historyOf(transport: Transport, imageId: string): Promise<readonly HistoryEntry[]> {
   const purpose = `read the history of the image ${imageId}`;
   const answer = await transport.json({ method: 'GET', path: `/images/${imageId}/history`, purpose });
-  return listOf(answer, purpose)
-    .map((entry) => (entry as { readonly CreatedBy: string }).CreatedBy)
-    .reverse();
+  return (listOf(answer, purpose) as readonly HistoryEntry[]).toReversed();
 }

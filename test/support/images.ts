@@ -1,8 +1,9 @@
 /** Looks at what an engine holds, past the program under test: names, files of images, and what a build left behind. */
+import { randomBytes } from 'node:crypto';
 import { request, type IncomingMessage, type RequestOptions } from 'node:http';
 import { endpointOf } from '../../src/lab/http.js';
 import type { RawEntry } from '../../src/tar/raw.js';
-import { readAll, scan } from './tar.js';
+import { encode, member, readAll, scan } from './tar.js';
 import type { TestEngine } from './engines.js';
 
 /** Images of tests carry this label, so that tests that share an engine do not see each other's. */
@@ -135,6 +136,16 @@ export class Images {
     return images.map(({ Id }) => Id);
   }
 
+  /** An image without a name, of one empty file. @returns its ID */
+  async imported(instruction: string): Promise<string> {
+    const query = new URLSearchParams({ fromSrc: '-', changes: instruction }).toString();
+    const archive = encode([member({ path: randomBytes(8).toString('hex') })]);
+    const { body } = await this.#call('POST', `/images/create?${query}`, archive);
+    const [id] = /sha256:[0-9a-f]{64}/.exec(body.toString()) ?? [];
+    if (id === undefined) throw new Error(`cannot import an image: ${body.toString()}`);
+    return id;
+  }
+
   /** Remove all images of a test, and the containers that a killed program left. */
   async clear(test: string): Promise<void> {
     const label = { label: [`${TEST_LABEL}=${test}`] };
@@ -180,11 +191,13 @@ export class Images {
 
   async #call(method: string, path: string, body?: unknown): Promise<{ status: number; body: Buffer }> {
     const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-      const text = body === undefined ? undefined : JSON.stringify(body);
-      const headers = text === undefined ? {} : { 'Content-Type': 'application/json' };
+      const isTar = Buffer.isBuffer(body);
+      const sent = body === undefined || isTar ? body : JSON.stringify(body);
+      const type = isTar ? 'application/x-tar' : 'application/json';
+      const headers = sent === undefined ? {} : { 'Content-Type': type };
       request({ ...this.#target, method, path, headers, agent: false }, resolve)
         .on('error', reject)
-        .end(text);
+        .end(sent);
     });
     return { status: answer.statusCode ?? 0, body: await readAll(answer) };
   }

@@ -138,6 +138,17 @@ describe('giving final names', () => {
     expect(await engine.describeImage(a?.imageId ?? '')).toBeDefined();
   });
 
+  it('has succeeded also where nobody can tell who replaces a new image', async () => {
+    const { engine, promotions, run } = await prepare();
+    engine.removeContainer = async (id) => {
+      engine.containers.delete(id);
+      await engine.tagImage('busybox:latest', 'a:latest');
+      engine.findContainer = () => Promise.reject(new EngineError('it does not answer'));
+    };
+    expect(await run()).toEqual([]);
+    expect((await engine.describeImage('b:latest'))?.id).toBe(promotions[1]?.imageId);
+  });
+
   it('takes its turn for one name, too', async () => {
     const { engine, session, promotions } = await prepare();
     const [first] = promotions;
