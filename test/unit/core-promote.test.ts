@@ -176,10 +176,12 @@ describe('giving final names', () => {
     const { engine, earlier, promotions } = await prepare();
     const id = newSessionId();
     const session = new Session(engine, LABELS, { id, journal: new Journal(folder, id, engine.info.id) });
+    const remove = engine.removeImage.bind(engine);
     engine.removeImage = () => Promise.reject(new EngineError('it stays'));
     const problems = await promote(engine, session, promotions, REMOVAL, () => undefined, NEVER);
+    engine.removeImage = remove;
     expect(problems[0]).toBe('the image that was b:latest before is left without a name: it stays');
-    await session.dispose(REMOVAL);
+    expect(await session.dispose(REMOVAL)).toEqual([]);
     const noted = readJournals(folder, engine.info.id).flatMap(({ unmarked }) =>
       unmarked.map((each) => each.id),
     );
