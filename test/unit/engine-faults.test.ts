@@ -1,25 +1,21 @@
 /** What becomes of calls when an engine is silent, breaks off, or talks nonsense: with an engine of the test. */
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { EngineError } from '../../src/core/errors.js';
 import { forgetBuildCache } from '../../src/engine/build-cache.js';
 import { connect } from '../../src/engine/connect.js';
 import type { Patience } from '../../src/engine/patience.js';
 import { Transport } from '../../src/engine/transport.js';
 import { Gate } from '../support/gate.js';
+import { httpEngine, type Handler } from '../support/http-engine.js';
 import { NEVER } from '../support/tar.js';
 
 const PATIENCE: Patience = { connect: 1000, answer: 300, ping: 20, silence: 500, retries: [1, 1] };
-
-type Handler = (request: IncomingMessage, answer: ServerResponse) => void;
 
 /** An engine that does this; pings are answered where it does not say otherwise. */
 async function engine(handler: Handler, onPing: Handler = (_, answer) => answer.end('OK')) {
   const calls: string[] = [];
   const notices: string[] = [];
-  const server = createServer((request, answer) => {
+  const { address } = await httpEngine((request, answer) => {
     if (request.url?.endsWith('/_ping?') === true) {
       onPing(request, answer);
       return;
@@ -27,19 +23,11 @@ async function engine(handler: Handler, onPing: Handler = (_, answer) => answer.
     calls.push(`${request.method ?? ''} ${request.url ?? ''}`);
     handler(request, answer);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
+  const transport = new Transport(address, {
+    patience: PATIENCE,
+    onNotice: (message) => notices.push(message),
   });
-  const { port } = server.address() as AddressInfo;
-  const url = `tcp://127.0.0.1:${port}`;
-  const transport = new Transport(
-    { kind: 'tcp', hostname: '127.0.0.1', port, url, from: 'the test' },
-    { patience: PATIENCE, onNotice: (message) => notices.push(message) },
-  );
-  return { transport, calls, notices, url };
+  return { transport, calls, notices, url: address.url };
 }
 
 async function failure(work: Promise<unknown>): Promise<EngineError> {

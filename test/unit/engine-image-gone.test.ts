@@ -1,11 +1,9 @@
 /** An image that goes while the engine gives it a name: 20.10 fails and keeps the name, though nobody sees it. */
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { ImageRemover } from '../../src/engine/image-remover.js';
 import { tagImage } from '../../src/engine/images.js';
 import { Transport } from '../../src/engine/transport.js';
+import { httpEngine } from '../support/http-engine.js';
 
 const GONE = `sha256:${'a'.repeat(64)}`;
 const OTHER = `sha256:${'b'.repeat(64)}`;
@@ -14,7 +12,7 @@ const MESSAGE = `failed to get digest ${GONE}: open /var/lib/docker/image/overla
 
 async function engine() {
   const calls: string[] = [];
-  const server = createServer((request, answer) => {
+  const { address } = await httpEngine((request, answer) => {
     const url = new URL(request.url ?? '', 'http://engine');
     const call = `${request.method ?? ''} ${url.pathname}`;
     if (call === 'GET /images/json') {
@@ -26,18 +24,7 @@ async function engine() {
     answer.statusCode = call === `POST /images/${GONE}/tag` ? 500 : 200;
     answer.end(JSON.stringify(answer.statusCode === 500 ? { message: MESSAGE } : []));
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  const url = `tcp://127.0.0.1:${port}`;
-  return {
-    transport: new Transport({ kind: 'tcp', hostname: '127.0.0.1', port, url, from: 'the test' }),
-    calls,
-  };
+  return { transport: new Transport(address), calls };
 }
 
 test('the name is taken from the engine, and the image counts as one that is not there', async () => {
