@@ -1,5 +1,4 @@
 /** One engine's HTTP connections: every request of this room goes through here, and fails in one voice. */
-import { randomBytes } from 'node:crypto';
 import { IncomingMessage, type Agent } from 'node:http';
 import { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -31,12 +30,6 @@ const isSuccess = (status: number): boolean => status < 300 || status === 304;
 /** Bytes of an answer that is read as a whole, at most; of a refusal no more is read. */
 const MAX_ANSWER = 256 * 1024 * 1024;
 const MAX_REFUSAL = 64 * 1024;
-
-/**
- * An engine that is not told otherwise records a trace of each call, and BuildKit keeps that of each build: a fifth of its processor
- * time for small ones. https://www.w3.org/TR/trace-context/#traceparent-header; the last field: not recorded.
- */
-const UNTRACED = `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-00`;
 
 export class Transport {
   readonly #modem: Modem;
@@ -194,7 +187,7 @@ export class Transport {
       // docker-modem appends the query to a path with a question mark.
       path: encodeURI(call.path.includes('?') ? call.path : `${call.path}?`),
       options: { _query: query, _body: call.body ?? {} },
-      headers: { ...call.headers, traceparent: UNTRACED },
+      headers: { ...call.headers },
       statusCodes: EVERY_STATUS,
       ...(call.upload && { file: call.upload }),
       abortSignal: signal,
