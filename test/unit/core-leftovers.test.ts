@@ -181,6 +181,26 @@ describe('collecting', () => {
     expect(await listHoldings(engine, folder)).toEqual([]);
   });
 
+  it('begins nothing more once the build is stopped, and leaves the journal', async () => {
+    const session = await leave(DEAD);
+    const lost = await image('lost:latest');
+    engine.images.get(lost)?.names.clear();
+    new Journal(folder, session, engine.info.id, DEAD).note({ kind: 'image', id: lost });
+    const [holding] = await listHoldings(engine, folder);
+    if (holding === undefined) throw new Error('nothing was left');
+    const stop = new AbortController();
+    const remove = engine.removeContainer.bind(engine);
+    engine.removeContainer = (id) => {
+      stop.abort();
+      return remove(id);
+    };
+    await collect(engine, folder, holding, stop.signal);
+    const [left] = await listHoldings(engine, folder);
+    expect(left).toMatchObject({ containers: [], unmarked: [{ id: lost }] });
+    expect(left?.names).toHaveLength(2);
+    expect(await engine.describeImage(lost)).toBeDefined();
+  });
+
   it('never stops a build, whatever the engine says', async () => {
     engine.listContainers = () => Promise.reject(new EngineError('The engine could not list containers'));
     expect(await told()).toEqual([
