@@ -125,7 +125,7 @@ export async function holdImage(
     throw error;
   }
   const filters = JSON.stringify({ reference: [name] });
-  const listed = (await listImages(transport, { filters })) as readonly ListedImage[];
+  const listed = await listImages(transport, { filters });
   return listed.some(({ Id }) => Id === imageId);
 }
 
@@ -185,16 +185,18 @@ export async function deleteImage(
 }
 
 /** The parts of an item of `GET /images/json` that are read. */
-interface ListedImage {
+export interface ListedImage {
   readonly Id: string;
   readonly ParentId: string;
+  /** Seconds since the epoch, by the engine's clock. */
+  readonly Created: number;
   readonly RepoTags?: readonly string[] | null;
 }
 
 export async function listIntermediateImages(
   transport: Transport,
 ): Promise<readonly { id: string; parent: string }[]> {
-  const images = (await listImages(transport, { all: '1' })) as readonly ListedImage[];
+  const images = await listImages(transport, { all: '1' });
   return images.flatMap((image) =>
     image.ParentId === '' || isNamed(image) ? [] : [{ id: image.Id, parent: image.ParentId }],
   );
@@ -202,7 +204,7 @@ export async function listIntermediateImages(
 
 /** @returns the IDs of images that have a name which is no session's, the youngest first */
 export async function listNamedImages(transport: Transport): Promise<readonly string[]> {
-  const images = (await listImages(transport)) as readonly ListedImage[];
+  const images = await listImages(transport);
   const isLasting = (name: string): boolean => !name.startsWith(`${SESSION_REPOSITORY}/`);
   return images.filter((image) => namesOf(image).some(isLasting)).map(({ Id }) => Id);
 }
@@ -225,7 +227,7 @@ export async function listImageNames(
   // The engine describes what it lists: better only those few than all it has.
   const filters = JSON.stringify({ reference: [`${prefix}*`, `${prefix}*/*`] });
   const answer = await listImages(transport, { filters });
-  return (answer as readonly ListedImage[]).flatMap(({ Id, ParentId, RepoTags }) =>
+  return answer.flatMap(({ Id, ParentId, RepoTags }) =>
     (RepoTags ?? [])
       .filter((name) => name.startsWith(prefix))
       .map((name) => ({ name, imageId: Id, ...(ParentId !== '' && { parent: ParentId }) })),
@@ -246,7 +248,7 @@ export async function findNames(
     const wanted = new Set(names);
     for (let first = 0; first < names.length; first += NAMES_AT_ONCE) {
       const filters = JSON.stringify({ reference: names.slice(first, first + NAMES_AT_ONCE) });
-      const answer = (await listImages(transport, { filters }, signal)) as readonly ListedImage[];
+      const answer = await listImages(transport, { filters }, signal);
       for (const { Id, RepoTags } of answer) {
         for (const name of RepoTags ?? []) if (wanted.has(name)) found.set(name, Id);
       }
@@ -272,18 +274,16 @@ const NAMES_AT_ONCE = 200;
  * The containerd store answers 404 when an image is removed while it lists them (seen on 28.5): nothing else makes a list be
  * missing, so it is asked again.
  */
-async function listImages(
+export async function listImages(
   transport: Transport,
   query: Call['query'] = {},
   signal?: AbortSignal,
-): Promise<readonly object[]> {
+): Promise<readonly ListedImage[]> {
   const purpose = 'list images';
   for (let tries = 1; ; tries += 1) {
     try {
-      return listOf(
-        await transport.json({ method: 'GET', path: '/images/json', query, signal, purpose }),
-        purpose,
-      );
+      const answer = await transport.json({ method: 'GET', path: '/images/json', query, signal, purpose });
+      return listOf(answer, purpose) as readonly ListedImage[];
     } catch (error) {
       const isTransient = (error instanceof EngineError && error.status === 404) || isDisturbed(error);
       if (!isTransient || tries === LOOK_TRIES) throw error;

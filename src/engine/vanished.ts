@@ -1,5 +1,6 @@
 /** Images that somebody removes while a builder uses them, and what an engine leaves then. */
 import type { ImageRemover } from './image-remover.js';
+import { listImages } from './images.js';
 import { listOf } from './shape.js';
 import type { Transport } from './transport.js';
 
@@ -23,13 +24,6 @@ export function saysOrphaned(message: string): boolean {
   return ORPHANED.test(message);
 }
 
-interface ListedImage {
-  readonly Id: string;
-  readonly ParentId: string;
-  /** Seconds since the epoch, by the engine's clock. */
-  readonly Created: number;
-}
-
 /** Seconds by which clocks may differ. */
 const SKEW = 60;
 
@@ -46,10 +40,8 @@ export async function removeOrphans(
 ): Promise<void> {
   const whole = await historyOf(transport, imageId);
   const filters = JSON.stringify({ dangling: ['true'] });
-  const purpose = 'list images';
-  const answer = await transport.json({ method: 'GET', path: '/images/json', query: { filters }, purpose });
   const orphans: string[] = [];
-  for (const image of listOf(answer, purpose) as readonly ListedImage[]) {
+  for (const image of await listImages(transport, { filters })) {
     if (image.ParentId !== '' || image.Created < since / 1000 - SKEW) continue;
     if (isOnTheWay(await historyOf(transport, image.Id), whole)) orphans.push(image.Id);
   }
