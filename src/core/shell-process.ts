@@ -2,9 +2,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 
-/** How long a cancelled command may take to end by itself. */
+/** How long a cancelled command, and what it has started, may take to end by themselves. */
 const GRACE_MS = 500;
+const LOOK_AGAIN_MS = 10;
 /** What a command leaves running may hold its output open for ever: after its end that is read this long. */
 const LAST_WORDS_MS = 500;
 
@@ -20,7 +22,7 @@ export interface ShellCommand {
  * What the command left running in the background goes on, but its output is no longer read once the command has ended.
  * @param listen attaches to its output, before anything of it comes; `stop` ends the command
  * @returns its exit status; 128 plus the signal's number where a signal ended it, as shells say it
- * @throws the signal's reason when it was aborted, once the command has ended
+ * @throws the signal's reason when it was aborted, once the command has ended, and with it all of its process group
  */
 export async function runShell(
   { command, directory, environment, stderr }: ShellCommand,
@@ -34,20 +36,9 @@ export async function runShell(
     stdio: ['ignore', 'pipe', stderr],
     detached: true,
   });
-  const kill = (name: NodeJS.Signals): void => {
-    if (child.pid === undefined) return;
-    try {
-      process.kill(-child.pid, name);
-    } catch {
-      // The group has ended by itself.
-    }
-  };
-  let lastResort: NodeJS.Timeout | undefined;
+  let stopping: Promise<void> | undefined;
   const stop = (): void => {
-    kill('SIGTERM');
-    lastResort ??= setTimeout(() => {
-      kill('SIGKILL');
-    }, GRACE_MS);
+    if (child.pid !== undefined) stopping ??= endGroup(child.pid);
   };
   let hangUp: NodeJS.Timeout | undefined;
   child.once('exit', () => {
@@ -70,8 +61,29 @@ export async function runShell(
     signal.throwIfAborted();
     return code ?? 128 + (killedBy === null ? 0 : constants.signals[killedBy]);
   } finally {
-    clearTimeout(lastResort);
     clearTimeout(hangUp);
     signal.removeEventListener('abort', stop);
+    await stopping;
+  }
+}
+
+async function endGroup(group: number): Promise<void> {
+  signalGroup(group, 'SIGTERM');
+  const deadline = performance.now() + GRACE_MS;
+  while (signalGroup(group, 0)) {
+    if (performance.now() >= deadline) {
+      signalGroup(group, 'SIGKILL');
+      return;
+    }
+    await delay(LOOK_AGAIN_MS);
+  }
+}
+
+/** @returns false where nothing of the group is left */
+function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(-group, signal);
+  } catch {
+    return false;
   }
 }

@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { runHostCommand } from '../../src/core/host-command.js';
 
 /** A process that has ended may stay as a zombie until its parent asks for its status. */
@@ -83,6 +83,23 @@ describe('a command on the host', () => {
     });
     await expect(running).rejects.toBe(reason);
     expect(child).toBeGreaterThan(0);
-    expect(await isRunning(child)).toBe(false);
+    await vi.waitFor(async () => {
+      expect(await isRunning(child)).toBe(false);
+    });
+  });
+
+  it('is stopped with what ignores SIGTERM though its shell does not', async () => {
+    const cancel = new AbortController();
+    const reason = new Error('interrupted');
+    let child = 0;
+    const running = run(`sh -c 'trap "" TERM; echo $$; exec sleep 1000' & wait`, cancel.signal, (line) => {
+      child = Number(line);
+      cancel.abort(reason);
+    });
+    await expect(running).rejects.toBe(reason);
+    expect(child).toBeGreaterThan(0);
+    await vi.waitFor(async () => {
+      expect(await isRunning(child)).toBe(false);
+    });
   });
 });
