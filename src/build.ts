@@ -104,7 +104,7 @@ async function buildPlan(
       warn,
       signal,
     });
-    using memory =
+    await using memory =
       (options.fingerprint ?? true)
         ? await openMemory(plan, options, folder, secrets, {
             engine,

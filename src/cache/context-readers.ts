@@ -2,7 +2,7 @@
 import type { ListedFolder } from '../tar/listed.js';
 import { keyOf, type Contexts, type PlannedContext } from './contexts.js';
 
-export class ContextReaders implements Disposable {
+export class ContextReaders implements AsyncDisposable {
   readonly #contexts: Contexts;
   /** By step. */
   readonly #planned: ReadonlyMap<string, PlannedContext>;
@@ -43,7 +43,9 @@ export class ContextReaders implements Disposable {
     if (waiting?.size === 0) this.#contexts.lookAgain(context, this.#signal);
   }
 
-  [Symbol.dispose](): void {
+  /** Once nothing of the contexts is being read or written any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#disposal.abort();
+    await this.#contexts.settled();
   }
 }

@@ -110,6 +110,11 @@ export class Contexts {
     return still;
   }
 
+  /** When no look that was begun is going on any more. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#looks.values());
+  }
+
   /** Keep what is known of contents for the next session; after `untouched`, which learns more. */
   async save(): Promise<void> {
     for (const directory of this.#known.keys()) await this.#save(directory);

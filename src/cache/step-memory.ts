@@ -79,8 +79,8 @@ class Memory implements SessionMemory {
     this.#readers?.sent(label);
   }
 
-  [Symbol.dispose](): void {
-    this.#readers?.[Symbol.dispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#readers?.[Symbol.asyncDispose]();
   }
 
   async #decide(

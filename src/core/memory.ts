@@ -27,7 +27,7 @@ export interface DoneStep {
 }
 
 /** To be disposed of, which stops what it may still be looking at. */
-export interface SessionMemory extends Disposable {
+export interface SessionMemory extends AsyncDisposable {
   /**
    * By step label, for every step. Asked before anything is built. Images that are to be reused are held at once, for another
    * session may be about to remove them; where nothing at all is to be done, it may as well do so after this one has ended.

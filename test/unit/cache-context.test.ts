@@ -338,9 +338,34 @@ describe('the contexts of a session', () => {
     const session = new AbortController();
     const readers = new ContextReaders(contexts, new Map([['app', context()]]), session.signal);
     if (what === 'an abort') session.abort();
-    else readers[Symbol.dispose]();
+    else await readers[Symbol.asyncDispose]();
     readers.sent('app');
     expect(await contexts.untouched([context()], NEVER)).toEqual(new Map());
+  });
+
+  it('are no longer written down once the session has been disposed of', async () => {
+    await inContext(['a=1']);
+    muchLater();
+    const order: string[] = [];
+    let begun = (): void => undefined;
+    const writes = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
+    const slow = store();
+    const write = slow.write.bind(slow);
+    slow.write = async (...given) => {
+      begun();
+      await write(...given);
+      order.push('written');
+    };
+    const contexts = new Contexts(slow);
+    await contexts.list(context(), 'later', NEVER);
+    const readers = new ContextReaders(contexts, new Map([['app', context()]]), NEVER);
+    readers.sent('app');
+    await writes;
+    await readers[Symbol.asyncDispose]();
+    order.push('disposed of');
+    expect(order).toEqual(['written', 'written', 'disposed of']);
   });
 
   it('are not listed again for a build that begins at once', async () => {
@@ -368,6 +393,7 @@ describe('the contexts of a session', () => {
     const read = await open();
     read.lookAgain(ignoring, NEVER);
     expect(read.listed(ignoring), 'when it was read').toBeUndefined();
+    await read.settled();
   });
 
   it('remember contents for the next session, but not those just written', async () => {

@@ -22,7 +22,7 @@ beforeEach(async () => {
   const { id } = (await engine.describeImage('busybox:latest')) ?? { id: '' };
   imageId = id;
   await engine.tagImage(imageId, NAME);
-  using memory = await open();
+  await using memory = await open();
   const [fate] = await decide(memory, Promise.resolve(false));
   if (fate === undefined) throw new Error('the plan has a step');
   await memory.remember('1jzk6cq3v0ab', [{ label: 'app', fate, imageId, durationMs: 1 }], NEVER);
@@ -67,12 +67,12 @@ async function decide(memory: SessionMemory, moved: Promise<boolean>): Promise<r
 }
 
 it('leaves a step of which nothing has changed, and whose image has its name', async () => {
-  using memory = await open();
+  await using memory = await open();
   expect(await decide(memory, Promise.resolve(false))).toEqual([{ kind: 'named', imageId }]);
 });
 
 it('gives a name back that the promotion of a dead session has moved since it was asked for', async () => {
-  using memory = await open();
+  await using memory = await open();
   const request = buildRequest(OTHER, ['FROM busybox:latest', 'LABEL other=1']);
   const other = await engine.build(request, () => undefined, NEVER);
   const findNames = engine.findNames.bind(engine);

@@ -253,7 +253,7 @@ describe('the timeout of the build', () => {
         listed: () => undefined,
         contextSent: () => undefined,
         remember: () => Promise.resolve(),
-        [Symbol.dispose]: () => undefined,
+        [Symbol.asyncDispose]: () => Promise.resolve(),
       },
     });
     await asked.reached;
