@@ -7,11 +7,15 @@ export type Listing = ReadonlyMap<string, string>;
 
 const OF_THE_ENGINE = /^(?:\.dockerenv|(?:dev|proc|sys)(?:\/.*)?|etc\/(?:hostname|hosts|mtab|resolv\.conf))$/;
 
-/**
- * Without what engines put into every new container, and the time of its /etc, which that changes.
- * @param times builders' caches do not look at them: then two builds may have others
- */
-export function listingOf(archive: Buffer, times: 'with times' | 'without times' = 'with times'): Listing {
+/** What builders' caches do not look at: in that, two builds of the same may differ. */
+export interface Unseen {
+  readonly times?: boolean;
+  /** Each is listed as the file that it is a link to. */
+  readonly hardLinks?: boolean;
+}
+
+/** Without what engines put into every new container, and the time of its /etc, which that changes. */
+export function listingOf(archive: Buffer, unseen: Unseen = {}): Listing {
   const scanner = new TarScanner();
   const found: { readonly entry: RawEntry; readonly digest: string }[] = [];
   let hash = createHash('sha256');
@@ -21,17 +25,21 @@ export function listingOf(archive: Buffer, times: 'with times' | 'without times'
     else found.push({ entry: event.entry, digest: hash.digest('hex').slice(0, 16) });
   }
   scanner.end();
-  const groups = new Map<string, string>();
+  const groups = new Set<string>();
   const lines = new Map<string, string>();
   for (const { entry } of found) {
-    if (entry.type === '1') groups.set(clean(entry.linkname), '');
+    if (entry.type === '1') groups.add(clean(entry.linkname));
   }
   for (const { entry, digest } of found) {
     const path = clean(entry.path);
     if (OF_THE_ENGINE.test(path)) continue;
     const target = entry.type === '1' ? clean(entry.linkname) : path;
-    const linked = groups.has(target) ? ` group of ${target}` : '';
-    const timeless = times === 'without times' || path === 'etc';
+    if (unseen.hardLinks === true && target !== path) {
+      lines.set(path, lines.get(target) ?? 'a link to nothing');
+      continue;
+    }
+    const linked = groups.has(target) && unseen.hardLinks !== true ? ` group of ${target}` : '';
+    const timeless = unseen.times === true || path === 'etc';
     lines.set(path, `${describe(timeless ? { ...entry, mtimeNs: 0n } : entry, digest)}${linked}`);
   }
   return lines;
