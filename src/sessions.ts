@@ -1,6 +1,6 @@
 /** What the package does with sessions: list what they hold on an engine, and collect what dead ones have left. */
 import pLimit from 'p-limit';
-import { collect, listHoldings, type Holding } from './core/leftovers.js';
+import { collect, lastWorkDone, listHoldings, type Holding } from './core/leftovers.js';
 import { lifeOf } from './core/owner.js';
 import type { Engine } from './core/ports.js';
 import type {
@@ -32,6 +32,11 @@ export function collectGarbage(options: GcOptions): Promise<GcResult> {
     const holdings = await listHoldings(engine, folder);
     const collected: CollectedSession[] = [];
     const kept: SessionSummary[] = [];
+    if (!dryRun)
+      await lastWorkDone(
+        holdings.filter((one) => isGarbage(one, olderThanMs)),
+        signal,
+      );
     for (const holding of holdings) {
       signal.throwIfAborted();
       const summary = await summarize(engine, holding);

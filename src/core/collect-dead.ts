@@ -1,6 +1,6 @@
 /** Collects, before a build, what dead sessions of this host have left. */
 import type { Emit } from './events.js';
-import { collect, listHoldings, type Collected } from './leftovers.js';
+import { collect, lastWorkDone, listHoldings, type Collected } from './leftovers.js';
 import type { Engine } from './ports.js';
 import { describeRecovery } from './promotion-lock.js';
 import { unlessAborted } from './unless-aborted.js';
@@ -32,13 +32,12 @@ async function collectAll(
   tell: Tell,
   signal: AbortSignal,
 ): Promise<boolean> {
-  let hasDead = false;
   try {
     const holdings = await listHoldings(engine, folder);
-    for (const holding of holdings) {
+    const dead = holdings.filter(({ life }) => life === 'dead');
+    await lastWorkDone(dead, signal);
+    for (const holding of dead) {
       if (signal.aborted) return true;
-      if (holding.life !== 'dead') continue;
-      hasDead = true;
       const collected = await collect(engine, folder, holding, signal);
       const { session, problems, promotion } = collected;
       if (promotion !== undefined) tell('warning', describeRecovery(promotion));
@@ -46,12 +45,12 @@ async function collectAll(
       if (what !== '') tell('info', `removed what session ${session} left when it died: ${what}`);
       for (const problem of problems) tell('warning', `of dead session ${session}: ${problem}`);
     }
+    return dead.length > 0;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     tell('warning', `what dead sessions have left was not removed: ${why}`);
     return true;
   }
-  return hasDead;
 }
 
 /** `1 container, 2 images`; empty where nothing was removed. */

@@ -1,4 +1,5 @@
 /** What sessions hold on an engine, and the collection of what dead ones have left. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { endJournal, readJournals, type Unmarked } from './journal.js';
 import {
   readSessionLabels,
@@ -67,6 +68,18 @@ export async function listHoldings(engine: Engine, folder: UserFolder): Promise<
       return { session, began, life, ...found };
     })
     .sort((a, b) => (a.session < b.session ? -1 : 1));
+}
+
+/** In which an engine notices that nobody listens any more, and ends the instruction that it was at. */
+const LAST_WORK_MS = 1_000;
+
+/**
+ * Wait until an engine no longer works for the dead: an image that it makes of one that has just been collected bears no mark and has
+ * no parent, so that nobody could tell any more whose it was.
+ * @param dead those that are to be collected: for none nobody waits
+ */
+export async function lastWorkDone(dead: readonly Holding[], signal: AbortSignal): Promise<void> {
+  if (dead.length > 0) await sleep(LAST_WORK_MS, undefined, { signal });
 }
 
 export interface Collected extends Removed {

@@ -6,7 +6,7 @@ import { randomInt } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { habitus, start } from '../support/build-program.js';
 import { project, subjects, type Files, type Project, type Subject } from '../support/build-project.js';
 
@@ -138,8 +138,15 @@ class Scene {
 
   async expectNothingLeft(about: string): Promise<void> {
     const { images, id } = this.#given;
-    const { dangling, containers, sessionNames } = await images.traces(id);
-    expect({ containers, sessionNames }, about).toEqual({ containers: [], sessionNames: [] });
+    // An engine takes its time to remove a container itself.
+    const { dangling } = await vi.waitFor(
+      async () => {
+        const { containers, sessionNames, ...rest } = await images.traces(id);
+        expect({ containers, sessionNames }, about).toEqual({ containers: [], sessionNames: [] });
+        return rest;
+      },
+      { timeout: 10_000, interval: 200 },
+    );
     const histories = await Promise.all(dangling.map((image) => images.history(image)));
     const told = this.#subject.builder === 'classic' ? histories.filter((one) => !isFirst(one)) : histories;
     expect(told, about).toEqual([]);

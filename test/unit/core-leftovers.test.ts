@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EngineError } from '../../src/core/errors.js';
 import type { BuildEvent } from '../../src/core/events.js';
@@ -157,6 +158,27 @@ describe('collecting', () => {
     });
     expect(removing.mock.calls.map(([id]) => id)).toEqual([last, made, noted]);
     expect(engine.images.has(other)).toBe(true);
+  });
+
+  it('waits for what an engine is still making for the dead', async () => {
+    const noted = await image('a:1');
+    engine.images.get(noted)?.names.clear();
+    new Journal(folder, '1jzk6cq3v0ab', engine.info.id, DEAD).note({ kind: 'image', id: noted });
+    const list = engine.listImageNames.bind(engine);
+    let made: Promise<string> | undefined;
+    engine.listImageNames = (prefix) => {
+      // It has just been told of what there is.
+      made ??= sleep(300).then(async () => {
+        const late = await image('late:1');
+        const found = engine.images.get(late);
+        found?.names.clear();
+        if (found !== undefined && engine.images.has(noted)) found.parent = noted;
+        return late;
+      });
+      return list(prefix);
+    };
+    expect(await told()).toEqual(['info: removed what session 1jzk6cq3v0ab left when it died: 2 images']);
+    expect(engine.images.has((await made) ?? '')).toBe(false);
   });
 
   it('keeps the journal where something could not be removed', async () => {
