@@ -116,7 +116,7 @@ describe('an artifact', () => {
       await using artifact = await spool([member({ path: 'f' }, 'x')], { source: '/f', destination: '' });
       expect(artifact.entries).toHaveLength(1);
       expect(await readdir(folderOfSpools.path)).toEqual([]);
-      expect(await spoolFiles()).toEqual([expect.stringContaining(`${folderOfSpools.path}/habitus-`)]);
+      expect(await spoolFiles()).toEqual([expect.stringContaining(`${folderOfSpools.path}/`)]);
     } finally {
       vi.unstubAllEnvs();
     }
