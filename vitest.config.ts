@@ -19,7 +19,7 @@ export default defineConfig({
     // Engines do the work of the engine tests: more workers than this only make them wait for each other.
     maxWorkers: 2,
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20 * SECOND } },
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 60 * SECOND } },
       {
         test: {
           name: 'engine',
