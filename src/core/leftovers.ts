@@ -77,9 +77,12 @@ const LAST_WORK_MS = 1_000;
  * Wait until an engine no longer works for the dead: an image that it makes of one that has just been collected bears no mark and has
  * no parent, so that nobody could tell any more whose it was.
  * @param dead those that are to be collected: for none nobody waits
+ * @throws the signal's reason when it is aborted
  */
 export async function lastWorkDone(dead: readonly Holding[], signal: AbortSignal): Promise<void> {
-  if (dead.length > 0) await sleep(LAST_WORK_MS, undefined, { signal });
+  if (dead.length === 0) return;
+  await sleep(LAST_WORK_MS, undefined, { signal }).catch(() => undefined);
+  signal.throwIfAborted();
 }
 
 export interface Collected extends Removed {

@@ -8,7 +8,7 @@ import { EngineError } from '../../src/core/errors.js';
 import type { BuildEvent } from '../../src/core/events.js';
 import { collectDead } from '../../src/core/collect-dead.js';
 import { Journal } from '../../src/core/journal.js';
-import { collect, listHoldings } from '../../src/core/leftovers.js';
+import { collect, lastWorkDone, listHoldings } from '../../src/core/leftovers.js';
 import { newSessionId, sessionName, siblingName } from '../../src/core/marks.js';
 import { thisProcess, type Owner } from '../../src/core/owner.js';
 import { promote } from '../../src/core/promote.js';
@@ -179,6 +179,15 @@ describe('collecting', () => {
     };
     expect(await told()).toEqual(['info: removed what session 1jzk6cq3v0ab left when it died: 2 images']);
     expect(engine.images.has((await made) ?? '')).toBe(false);
+  });
+
+  it('does not wait when it is stopped', async () => {
+    await leave(DEAD);
+    const reason = new Error('enough');
+    const stop = new AbortController();
+    const waiting = lastWorkDone(await listHoldings(engine, folder), stop.signal);
+    stop.abort(reason);
+    await expect(waiting).rejects.toBe(reason);
   });
 
   it('keeps the journal where something could not be removed', async () => {
