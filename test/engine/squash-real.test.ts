@@ -12,22 +12,22 @@ const DOCKERFILE = [
   'RUN apt-get update && apt-get install -y --no-install-recommends libcap2-bin',
   'RUN mkdir /tools && cp /bin/true /tools/capable && cp /bin/ls /tools/suid && cp /bin/ls /tools/both \\',
   '  && setcap cap_net_bind_service,cap_net_raw+ep /tools/capable && chmod 4755 /tools/suid && chmod 2755 /tools/both',
-  'RUN mkdir -p /farm/a /farm/b /farm/c && cd /farm && seq 100 | while read i; do \\',
-  '    echo "content $i" > a/$i && ln a/$i b/$i && ln a/$i c/z$i; done && ln /tools/capable /farm/capable',
+  'RUN mkdir -p /many/a /many/b /many/c && cd /many && seq 100 | while read i; do \\',
+  '    echo "content $i" > a/$i && ln a/$i b/$i && ln a/$i c/z$i; done && ln /tools/capable /many/capable',
   // The containerd store takes hard links apart that a later layer touches: before squash, too.
   'RUN mkdir /links && echo linked > /links/x && ln /links/x /links/y && ln /links/x /links/z',
   // Each of these is a copy into a new layer of what was in the one below.
-  'RUN chown -R 1000:2000 /farm/b /var/lib/dpkg/info && chmod -R o-r /etc/security',
-  'RUN rm -r /farm/a && rm -r /etc/cron.daily /etc/apt/preferences.d && ln /farm/b/7 /farm/seven && touch -d 2001-02-03 /farm/c/z9',
-  'RUN echo secret > /root/key && setcap -r /farm/capable && setcap cap_chown+ep /farm/capable',
+  'RUN chown -R 1000:2000 /many/b /var/lib/dpkg/info && chmod -R o-r /etc/security',
+  'RUN rm -r /many/a && rm -r /etc/cron.daily /etc/apt/preferences.d && ln /many/b/7 /many/seven && touch -d 2001-02-03 /many/c/z9',
+  'RUN echo secret > /root/key && setcap -r /many/capable && setcap cap_chown+ep /many/capable',
   '',
 ].join('\n');
 
-const REMOVED = /^(?:root\/key|var\/lib\/apt\/lists\/.*|var\/cache\/apt\/.*\.bin|farm\/c\/z\d+)$/;
+const REMOVED = /^(?:root\/key|var\/lib\/apt\/lists\/.*|var\/cache\/apt\/.*\.bin|many\/c\/z\d+)$/;
 
 /** Packages cost time: each engine with one builder. */
 describe.each(someSubjects('e28'))('on $name', (subject) => {
-  test('Debian with packages, owners, capabilities and a hard-link farm is the same before and after squash and cleanup', async () => {
+  test('Debian with packages, owners, capabilities and many hard links is the same before and after squash and cleanup', async () => {
     const given = await project(subject.engine, {
       'build.yml': squashYml({
         plain: [],
@@ -38,8 +38,8 @@ describe.each(someSubjects('e28'))('on $name', (subject) => {
           'depends_on: [plain]',
           ...cleanup([
             'rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin ~/key',
-            ['rm', '-r', '/farm/c'],
-            'mkdir -p /farm/c && touch -d 2001-02-03 /farm/c /farm /root /var/lib/apt/lists /var/cache/apt',
+            ['rm', '-r', '/many/c'],
+            'mkdir -p /many/c && touch -d 2001-02-03 /many/c /many /root /var/lib/apt/lists /var/cache/apt',
           ]),
         ],
       }),
@@ -60,7 +60,7 @@ describe.each(someSubjects('e28'))('on $name', (subject) => {
     expect(gone.length).toBeGreaterThan(100);
     const changed = difference(plain, clean).filter((line) => !gone.includes(line.split(' ')[1] ?? ''));
     expect(new Set(changed.map((line) => line.split(' ')[1]))).toEqual(
-      new Set(['farm', 'farm/c', 'root', 'var/cache/apt', 'var/lib/apt/lists']),
+      new Set(['many', 'many/c', 'root', 'var/cache/apt', 'var/lib/apt/lists']),
     );
   });
 });
