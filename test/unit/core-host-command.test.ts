@@ -16,7 +16,10 @@ describe('a command on the host', () => {
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'habitus-test-'));
   });
-  afterEach(() => rm(directory, { recursive: true }));
+  afterEach(async () => {
+    vi.restoreAllMocks();
+    await rm(directory, { recursive: true });
+  });
 
   const run = async (
     command: string,
@@ -73,31 +76,22 @@ describe('a command on the host', () => {
     process.kill(escaped, 'SIGKILL');
   });
 
-  it('is stopped with all it started when the build is cancelled, even where it ignores SIGTERM', async () => {
+  it.each([
+    ['even where it ignores SIGTERM', 'trap "" TERM; sleep 1000 & echo $!; wait; wait'],
+    ['though only its shell heeds SIGTERM', `sh -c 'trap "" TERM; echo $$; exec sleep 1000' & wait`],
+  ])('is stopped with all it started when the build is cancelled, %s', async (_, command) => {
     const cancel = new AbortController();
     const reason = new Error('interrupted');
     let child = 0;
-    const running = run('trap "" TERM; sleep 1000 & echo $!; wait; wait', cancel.signal, (line) => {
+    const kill = vi.spyOn(process, 'kill');
+    const running = run(command, cancel.signal, (line) => {
       child = Number(line);
       cancel.abort(reason);
     });
     await expect(running).rejects.toBe(reason);
+    expect(kill.mock.lastCall).toEqual([expect.any(Number), 'SIGKILL']);
     expect(child).toBeGreaterThan(0);
-    await vi.waitFor(async () => {
-      expect(await isRunning(child)).toBe(false);
-    });
-  });
-
-  it('is stopped with what ignores SIGTERM though its shell does not', async () => {
-    const cancel = new AbortController();
-    const reason = new Error('interrupted');
-    let child = 0;
-    const running = run(`sh -c 'trap "" TERM; echo $$; exec sleep 1000' & wait`, cancel.signal, (line) => {
-      child = Number(line);
-      cancel.abort(reason);
-    });
-    await expect(running).rejects.toBe(reason);
-    expect(child).toBeGreaterThan(0);
+    // The kernel may have the end of a process still before it.
     await vi.waitFor(async () => {
       expect(await isRunning(child)).toBe(false);
     });
