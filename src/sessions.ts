@@ -30,17 +30,14 @@ export function collectGarbage(options: GcOptions): Promise<GcResult> {
   const folder = userFolder(process.env);
   return withEngine(options, async (engine, signal) => {
     const holdings = await listHoldings(engine, folder);
+    const garbage = new Set(holdings.filter((holding) => isGarbage(holding, olderThanMs)));
     const collected: CollectedSession[] = [];
     const kept: SessionSummary[] = [];
-    if (!dryRun)
-      await lastWorkDone(
-        holdings.filter((one) => isGarbage(one, olderThanMs)),
-        signal,
-      );
+    if (!dryRun) await lastWorkDone(garbage, signal);
     for (const holding of holdings) {
       signal.throwIfAborted();
       const summary = await summarize(engine, holding);
-      if (!isGarbage(holding, olderThanMs)) kept.push(summary);
+      if (!garbage.has(holding)) kept.push(summary);
       else if (dryRun) collected.push({ ...summary, problems: [] });
       else {
         const { containers, images, promotion, problems } = await collect(engine, folder, holding, signal);

@@ -34,7 +34,7 @@ async function collectAll(
 ): Promise<boolean> {
   try {
     const holdings = await listHoldings(engine, folder);
-    const dead = holdings.filter(({ life }) => life === 'dead');
+    const dead = new Set(holdings.filter(({ life }) => life === 'dead'));
     await lastWorkDone(dead, signal);
     for (const holding of dead) {
       if (signal.aborted) return true;
@@ -45,7 +45,7 @@ async function collectAll(
       if (what !== '') tell('info', `removed what session ${session} left when it died: ${what}`);
       for (const problem of problems) tell('warning', `of dead session ${session}: ${problem}`);
     }
-    return dead.length > 0;
+    return dead.size > 0;
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     tell('warning', `what dead sessions have left was not removed: ${why}`);

@@ -79,8 +79,8 @@ const LAST_WORK_MS = 1_000;
  * @param dead those that are to be collected: for none nobody waits
  * @throws the signal's reason when it is aborted
  */
-export async function lastWorkDone(dead: readonly Holding[], signal: AbortSignal): Promise<void> {
-  if (dead.length === 0) return;
+export async function lastWorkDone(dead: ReadonlySet<Holding>, signal: AbortSignal): Promise<void> {
+  if (dead.size === 0) return;
   await sleep(LAST_WORK_MS, undefined, { signal }).catch(() => undefined);
   signal.throwIfAborted();
 }

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import type * as Timers from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EngineError } from '../../src/core/errors.js';
 import type { BuildEvent } from '../../src/core/events.js';
@@ -19,11 +19,23 @@ import { DEAD, ELSEWHERE, labelsOf } from '../support/dead-owner.js';
 import { FakeEngine } from '../support/fake-engine.js';
 import { NEVER } from '../support/tar.js';
 
+/** Waiting takes no time here, and this is what happens meanwhile. */
+const waits = vi.hoisted(() => ({ meanwhile: (): Promise<unknown> => Promise.resolve() }));
+vi.mock('node:timers/promises', async (original) => {
+  const timers = await original<typeof Timers>();
+  const setTimeout = async (_ms: number, value: unknown, options: object): Promise<unknown> => {
+    await waits.meanwhile();
+    return timers.setTimeout(0, value, options);
+  };
+  return { ...timers, setTimeout };
+});
+
 let folder: UserFolder & { readonly path: string };
 let engine: FakeEngine;
 beforeEach(async () => {
   folder = { state: 'on', path: await mkdtemp(join(tmpdir(), 'habitus-leftovers-')) };
   engine = new FakeEngine();
+  waits.meanwhile = () => Promise.resolve();
 });
 afterEach(() => rm(folder.path, { recursive: true }));
 
@@ -164,28 +176,23 @@ describe('collecting', () => {
     const noted = await image('a:1');
     engine.images.get(noted)?.names.clear();
     new Journal(folder, '1jzk6cq3v0ab', engine.info.id, DEAD).note({ kind: 'image', id: noted });
-    const list = engine.listImageNames.bind(engine);
-    let made: Promise<string> | undefined;
-    engine.listImageNames = (prefix) => {
-      // It has just been told of what there is.
-      made ??= sleep(300).then(async () => {
-        const late = await image('late:1');
-        const found = engine.images.get(late);
-        found?.names.clear();
-        if (found !== undefined && engine.images.has(noted)) found.parent = noted;
-        return late;
-      });
-      return list(prefix);
+    let late = '';
+    waits.meanwhile = async () => {
+      late = await image('late:1');
+      const found = engine.images.get(late);
+      found?.names.clear();
+      if (found !== undefined) found.parent = noted;
     };
     expect(await told()).toEqual(['info: removed what session 1jzk6cq3v0ab left when it died: 2 images']);
-    expect(engine.images.has((await made) ?? '')).toBe(false);
+    expect(late).not.toBe('');
+    expect(engine.images.has(late)).toBe(false);
   });
 
   it('does not wait when it is stopped', async () => {
     await leave(DEAD);
     const reason = new Error('enough');
     const stop = new AbortController();
-    const waiting = lastWorkDone(await listHoldings(engine, folder), stop.signal);
+    const waiting = lastWorkDone(new Set(await listHoldings(engine, folder)), stop.signal);
     stop.abort(reason);
     await expect(waiting).rejects.toBe(reason);
   });
