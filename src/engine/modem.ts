@@ -2,12 +2,18 @@
 import { createRequire } from 'node:module';
 import type Docker from 'dockerode';
 
+/** Of one request, in what `dial` is given for it. */
+export interface ConnectionUse {
+  /** Present: it may go over a connection that an earlier one has left, and is told when it does. */
+  readonly onReuse?: () => void;
+}
+
 /** Its answers are messages or sockets. */
 export interface Modem {
   version?: string;
-  dial(options: object, done: (error: Error | null, answer: unknown) => void): void;
-  /** By which it sends; `options` as `node:http` takes them. */
-  buildRequest(options: object, ...rest: readonly unknown[]): void;
+  dial(options: ConnectionUse, done: (error: Error | null, answer: unknown) => void): void;
+  /** By which it sends: `request` as `node:http` takes it, `options` as `dial` was given them. */
+  buildRequest(request: object, options: ConnectionUse, ...rest: readonly unknown[]): void;
 }
 
 /** @returns docker-modem's class; it is part of the program's bundle (bin/bundle.js) */

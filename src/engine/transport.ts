@@ -1,14 +1,14 @@
 /** One engine's HTTP connections: every request of this room goes through here, and fails in one voice. */
-import { IncomingMessage, type Agent } from 'node:http';
+import { IncomingMessage } from 'node:http';
 import { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '../core/errors.js';
 import type { EngineAddress } from './address.js';
 import { paceOf, type Call } from './call.js';
-import { openConnections } from './connections.js';
-import { afterTries, isPassing, lost, nonsense, refusal, slow, unreachable } from './explain.js';
+import { openConnections, type Connections } from './connections.js';
+import { afterTries, isBroken, isPassing, lost, nonsense, refusal, slow, unreachable } from './explain.js';
 import { Flight } from './flight.js';
-import type { Modem } from './modem.js';
+import type { ConnectionUse } from './modem.js';
 import { PATIENCE, type Patience } from './patience.js';
 import { Watchdog } from './watchdog.js';
 
@@ -18,6 +18,12 @@ export interface TransportOptions {
   readonly patience?: Patience | undefined;
   /** Told when a call is sent again, in one sentence. */
   readonly onNotice?: ((message: string) => void) | undefined;
+}
+
+/** How a call is answered, in docker-modem's words. */
+interface Mode {
+  readonly isStream: true;
+  readonly hijack?: true;
 }
 
 /** docker-modem's own errors leave out what was answered: all statuses are judged here. */
@@ -32,8 +38,7 @@ const MAX_ANSWER = 256 * 1024 * 1024;
 const MAX_REFUSAL = 64 * 1024;
 
 export class Transport {
-  readonly #modem: Modem;
-  readonly #agent: Agent;
+  readonly #connections: Connections;
   readonly #patience: Patience;
   readonly #onNotice: (message: string) => void;
   readonly #watchdog: Watchdog;
@@ -42,7 +47,7 @@ export class Transport {
     readonly address: EngineAddress,
     { patience = PATIENCE, onNotice = () => undefined }: TransportOptions = {},
   ) {
-    ({ modem: this.#modem, agent: this.#agent } = openConnections(address, patience.connect));
+    this.#connections = openConnections(address, patience.connect);
     this.#patience = patience;
     this.#onNotice = onNotice;
     this.#watchdog = new Watchdog(
@@ -54,7 +59,7 @@ export class Transport {
 
   /** Use this API version from now on, e.g. `1.41`. */
   speak(apiVersion: string): void {
-    this.#modem.version = `v${apiVersion}`;
+    this.#connections.modem.version = `v${apiVersion}`;
   }
 
   /** The answer as a stream of bytes that fails when the connection breaks; the caller consumes or destroys it. */
@@ -96,7 +101,7 @@ export class Transport {
   }
 
   close(): void {
-    this.#agent.destroy();
+    this.#connections.close();
   }
 
   async #repeating<T>(call: Call, attempt: () => Promise<T>): Promise<T> {
@@ -114,7 +119,7 @@ export class Transport {
     }
   }
 
-  async #send(call: Call, mode: object): Promise<{ flight: Flight; answer: IncomingMessage }> {
+  async #send(call: Call, mode: Mode): Promise<{ flight: Flight; answer: IncomingMessage }> {
     const { flight, answer } = await this.#open(call, mode);
     if (!(answer instanceof IncomingMessage)) throw nonsense(call.purpose, 'it answered without a body');
     await this.#judge(answer, flight, call);
@@ -155,7 +160,7 @@ export class Transport {
     if (paceOf(call) === 'quick') flight.limit(answer, () => slow(this.address, call.purpose, answer));
   }
 
-  async #open(call: Call, mode: object): Promise<{ flight: Flight; answer: IncomingMessage | Duplex }> {
+  async #open(call: Call, mode: Mode): Promise<{ flight: Flight; answer: IncomingMessage | Duplex }> {
     call.signal?.throwIfAborted();
     await this.#watchdog.admit();
     const flight = new Flight(call.signal, (ended) => {
@@ -175,10 +180,25 @@ export class Transport {
 
   async #ping(signal: AbortSignal): Promise<void> {
     const call = { method: 'GET', path: '/_ping', purpose: 'answer a ping' } as const;
-    (await this.#dial(call, { isStream: true }, signal)).destroy();
+    (await this.#request(call, { isStream: true }, signal)).destroy();
   }
 
-  #dial(call: Call, mode: object, signal: AbortSignal): Promise<IncomingMessage | Duplex> {
+  async #dial(call: Call, mode: Mode, signal: AbortSignal): Promise<IncomingMessage | Duplex> {
+    if (paceOf(call) === 'once') return this.#request(call, mode, signal);
+    const connection = { isReused: false };
+    const onReuse = (): void => {
+      connection.isReused = true;
+    };
+    try {
+      return await this.#request(call, { ...mode, onReuse }, signal);
+    } catch (error) {
+      if (!connection.isReused || signal.aborted || !isBroken(error)) throw error;
+      // The other end has closed it just now, and that is no news: this one is as good as the first.
+      return this.#request(call, mode, signal);
+    }
+  }
+
+  #request(call: Call, mode: Mode & ConnectionUse, signal: AbortSignal): Promise<IncomingMessage | Duplex> {
     const query = Object.fromEntries(
       Object.entries(call.query ?? {}).filter(([, value]) => value !== undefined),
     );
@@ -194,7 +214,7 @@ export class Transport {
       ...mode,
     };
     return new Promise((resolve, reject) => {
-      this.#modem.dial(options, (error, answer) => {
+      this.#connections.modem.dial(options, (error, answer) => {
         if (error === null) resolve(answer as IncomingMessage | Duplex);
         else reject(error);
       });

@@ -94,11 +94,13 @@ export class FaultProxy {
     let head = '';
     const read = (chunk: Buffer): void => {
       head += chunk.toString('latin1');
-      const [, method, path] = /^([A-Z]+) (\S+) HTTP\/1\.1\r\n/.exec(head) ?? [];
+      const [, method, path] = /^([A-Z]+) (\S+) HTTP\/1\.1\r\n(?:.*\r\n)+\r\n/.exec(head) ?? [];
       if (method === undefined || path === undefined) return;
       client.off('data', read);
       client.pause();
-      this.#pass(client, Buffer.from(head, 'latin1'), {
+      // Each call has a connection of its own, so that what breaks with one is told by its name.
+      const first = head.replace('\r\nConnection: keep-alive\r\n', '\r\nConnection: close\r\n');
+      this.#pass(client, Buffer.from(first, 'latin1'), {
         method,
         path,
         shape: shapeOf(path),

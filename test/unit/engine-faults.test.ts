@@ -98,6 +98,98 @@ describe('a connection that breaks', () => {
   });
 });
 
+describe('calls that follow each other', () => {
+  /** Which connection each call came over, numbered from 0. */
+  async function seen(onCall: Handler = (_, answer) => answer.end('{}')) {
+    const connections: unknown[] = [];
+    const order: number[] = [];
+    const { transport } = await engine((request, answer) => {
+      if (!connections.includes(request.socket)) connections.push(request.socket);
+      order.push(connections.indexOf(request.socket));
+      onCall(request, answer);
+    });
+    return { transport, order };
+  }
+
+  test('share a connection, where each may be repeated', async () => {
+    const { transport, order } = await seen();
+    for (const call of [LOOK, { ...LOOK, method: 'DELETE' }, { ...WORK, pace: 'quick' }] as const) {
+      await transport.json(call);
+    }
+    expect(order).toEqual([0, 0, 0]);
+  });
+
+  test('have one each, where one may be sent but once', async () => {
+    const { transport, order } = await seen();
+    await transport.json(LOOK);
+    await transport.json(WORK);
+    await transport.json(WORK);
+    await transport.json(LOOK);
+    expect(order).toEqual([0, 1, 2, 0]);
+  });
+
+  test('do not wait for each other', async () => {
+    const both = new Gate();
+    let open = 0;
+    const { transport, order } = await seen((_, answer) => {
+      if (++open === 2) both.open();
+      void both.pass().then(() => answer.end('{}'));
+    });
+    await Promise.all([transport.json(LOOK), transport.json(LOOK)]);
+    expect(order).toEqual([0, 1]);
+  });
+
+  test('have a new one after a refusal that has no end', async () => {
+    let isRefused = true;
+    const { transport, order } = await seen((_, answer) => {
+      if (isRefused) answer.writeHead(500).write('x'.repeat(100_000));
+      else answer.end('{}');
+    });
+    await failure(transport.json(LOOK));
+    isRefused = false;
+    expect(await transport.json(LOOK)).toEqual({});
+    expect(order).toEqual([0, 1]);
+  });
+
+  test('are answered where the engine closes the connection between them, and nothing is told', async () => {
+    let left = 1;
+    const { transport, calls, notices } = await engine((request, answer) => {
+      const isClosing = left-- === 0;
+      if (isClosing) breakOff(request, answer);
+      else answer.end('{}');
+    });
+    expect(await transport.json(LOOK)).toEqual({});
+    expect(await transport.json(LOOK)).toEqual({});
+    expect([calls.length, notices]).toEqual([3, []]);
+  });
+
+  test('are told of where a new connection breaks, too', async () => {
+    let isUp = true;
+    const { transport, calls, notices } = await engine((request, answer) => {
+      if (isUp) answer.end('{}');
+      else breakOff(request, answer);
+    });
+    await transport.json(LOOK);
+    isUp = false;
+    expect((await failure(transport.json(LOOK))).message).toMatch(/ broke, after 3 tries$/);
+    // One over the connection that was left, and each try over its own.
+    expect([calls.length, notices.length]).toEqual([5, 2]);
+  });
+
+  test('leave nothing open once the transport is closed', async () => {
+    const ended = new Gate();
+    const { transport } = await engine((request, answer) => {
+      request.socket.once('close', () => {
+        ended.open();
+      });
+      answer.end('{}');
+    });
+    await transport.json(LOOK);
+    transport.close();
+    await ended.pass();
+  });
+});
+
 describe('an engine that is silent', () => {
   test('in a call that takes no time: the call says which and how long', async () => {
     const { transport, calls, url } = await engine(() => undefined);
