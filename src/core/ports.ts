@@ -239,7 +239,7 @@ export interface Engine {
   /** Images without a name that were made from others, as the classic builder makes them; IDs. */
   listIntermediateImages(): Promise<readonly { readonly id: string; readonly parent: string }[]>;
   /**
-   * Which images have these names `repository:tag`, in few calls however many they are.
+   * Which images have these names `repository:tag`, in few calls or in quick ones.
    * @returns image IDs by name; names that no image has are absent
    */
   findNames(names: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, string>>;

@@ -24,8 +24,8 @@ export async function connect(options: ConnectOptions, signal: AbortSignal): Pro
   const transport = new Transport(address, { patience, onNotice });
   const limit = AbortSignal.timeout(TIME_LIMIT_MS);
   try {
-    const info = await introduce(transport, address, AbortSignal.any([signal, limit]));
-    return new DockerEngine(transport, info, options);
+    const { info, images } = await introduce(transport, address, AbortSignal.any([signal, limit]));
+    return new DockerEngine(transport, info, images, options);
   } catch (error) {
     transport.close();
     if (!signal.aborted && limit.aborted) throw silent(address, TIME_LIMIT_MS);
@@ -37,7 +37,7 @@ async function introduce(
   transport: Transport,
   address: EngineAddress,
   signal: AbortSignal,
-): Promise<EngineInfo> {
+): Promise<{ info: EngineInfo; images: number }> {
   const ping = await firstAnswer(transport, address, signal);
   ping.resume();
   const offered = header(ping.headers['api-version']) ?? OLDEST_API;
@@ -61,16 +61,18 @@ async function introduce(
     ServerVersion: release,
     DriverStatus: driver,
     OSType: os,
+    Images: images,
   } = (system ?? {}) as {
     ID?: string;
     ServerVersion?: unknown;
     DriverStatus?: [string, string][] | null;
     OSType?: string;
+    Images?: unknown;
   };
   if (typeof release !== 'string') {
     throw nonsense('describe itself', 'its answer is not that of a Docker Engine');
   }
-  return {
+  const info: EngineInfo = {
     id: id ?? address.url,
     name: `Docker ${release} at ${address.url}`,
     version: release,
@@ -81,6 +83,7 @@ async function introduce(
     builders: sessions ? buildersOf(preferred, os) : ['classic'],
     local: address.kind === 'socket' && address.url.startsWith('unix:'),
   };
+  return { info, images: typeof images === 'number' ? images : 0 };
 }
 
 async function firstAnswer(

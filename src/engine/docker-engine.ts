@@ -28,6 +28,7 @@ import {
   listImageNames,
   listIntermediateImages,
   tagImage,
+  type ImageCount,
 } from './images.js';
 import { gateway } from './networks.js';
 import type { Transport } from './transport.js';
@@ -37,17 +38,21 @@ export class DockerEngine implements Engine {
   readonly #auth: RegistryAuth;
   readonly #remover: ImageRemover;
   readonly #env: Readonly<Record<string, string | undefined>>;
+  readonly #images: ImageCount;
   readonly archives: ImageArchives;
 
+  /** @param images how many it has now, more or less */
   constructor(
     transport: Transport,
     readonly info: EngineInfo,
+    images: number,
     { env, onPassword }: Pick<ConnectOptions, 'env' | 'onPassword'>,
   ) {
     this.#transport = transport;
     this.#auth = new RegistryAuth(env, onPassword);
     this.#remover = new ImageRemover(transport, info.store);
     this.#env = env;
+    this.#images = { store: info.store, images };
     this.archives = new EngineArchives(transport, this.#auth);
   }
 
@@ -108,7 +113,7 @@ export class DockerEngine implements Engine {
   }
 
   findNames(names: readonly string[], signal?: AbortSignal): ReturnType<Engine['findNames']> {
-    return findNames(this.#transport, names, signal);
+    return findNames(this.#transport, names, this.#images, signal);
   }
 
   listImageNames(prefix: string): ReturnType<Engine['listImageNames']> {

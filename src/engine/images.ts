@@ -241,10 +241,11 @@ export async function listImageNames(
 export async function findNames(
   transport: Transport,
   names: readonly string[],
+  images: ImageCount,
   signal?: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
   const found = new Map<string, string>();
-  if (names.length > 1) {
+  if (names.length > 1 && !isLookedAtSooner(names.length, images)) {
     const wanted = new Set(names);
     for (let first = 0; first < names.length; first += NAMES_AT_ONCE) {
       const filters = JSON.stringify({ reference: names.slice(first, first + NAMES_AT_ONCE) });
@@ -266,6 +267,24 @@ export async function findNames(
   );
   return found;
 }
+
+/** What an engine has to go through for a list. */
+export interface ImageCount {
+  readonly store: EngineInfo['store'];
+  /** How many images it has, more or less. */
+  readonly images: number;
+}
+
+/**
+ * A graphdriver's engine reads every image that it has for each list, also where it is to list but one name (28.5: 0.07 ms for each
+ * of 440 images; 20.10: 0.1 ms). The containerd store reads those that it lists.
+ */
+function isLookedAtSooner(names: number, { store, images }: ImageCount): boolean {
+  return store === 'graphdriver' && names * IMAGES_PER_LOOK < images;
+}
+
+/** So many images are listed in the time that it takes to look at one name. */
+const IMAGES_PER_LOOK = 5;
 
 /** In a query, of which engines take some hundred KB. */
 const NAMES_AT_ONCE = 200;

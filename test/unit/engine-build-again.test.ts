@@ -54,7 +54,7 @@ async function build(builds: readonly (readonly object[])[], isThere = true) {
     socket.on('error', () => undefined);
     socket.write('HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n');
   });
-  const engine = new DockerEngine(new Transport(address), INFO, { env: {} });
+  const engine = new DockerEngine(new Transport(address), INFO, 0, { env: {} });
   const events: BuilderEvent[] = [];
   const done = engine.build(
     buildRequest(TAG, ['FROM busybox', 'RUN x']),
