@@ -114,7 +114,8 @@ export async function collect(
     };
   }
   signal.throwIfAborted();
-  const removed = await removeTraces(engine, session, unmarked, { force: false, noPrune: false }, signal);
+  const removal = { force: false, noPrune: false };
+  const removed = await removeTraces(engine, { session, unmarked }, removal, signal);
   if (removed.problems.length === 0 && !signal.aborted) endJournal(folder, session);
   return { session, ...removed, ...(promotion !== undefined && { promotion }) };
 }

@@ -1,7 +1,7 @@
 /** Gives final names to the images of a build that has succeeded: all of them or none, never a mixture of two builds. */
-import { messageOf, nameAll, nameChanges, type Naming } from './naming.js';
+import { messageOf, nameAll, type Naming } from './naming.js';
 import type { Engine } from './ports.js';
-import { imagesToReplace, lockNames, type Recovery } from './promotion-lock.js';
+import { lockNames, type Recovery } from './promotion-lock.js';
 import type { Session } from './session.js';
 import type { ImageRemoval } from './traces.js';
 
@@ -50,22 +50,14 @@ export async function promote(
     replacing.toReversed().map(({ previous, sessionName }) => [previous, sessionName]),
   );
   const { noPrune } = removal;
-  const { failed } = await engine.removeNameless([...spareNames.keys()], { noPrune, spareNames });
+  const { removed, failed } = await engine.removeNameless([...spareNames.keys()], { noPrune, spareNames });
+  for (const id of removed) session.nameRemoved(spareNames.get(id) ?? '');
   await unlock();
-  // A new image may have lost its new name to another build, which left it because this session still used it, or its lock. (Where
-  // nobody can tell, all are looked at: who has a name keeps it.)
-  const lost = await nameChanges(engine, replacing).catch(() => replacing);
-  // Who is about to replace it may have to give it its name back, and removes it else.
-  const awaited = lost.length === 0 ? NONE : await imagesToReplace(engine).catch(() => NONE);
-  const orphans = lost.map(({ imageId }) => imageId).filter((id) => !awaited.has(id));
-  const { failed: stuck } = await engine.removeNameless(orphans, removal);
-  if (failed.size + stuck.size > 0) session.keepJournal();
+  if (failed.size > 0) session.keepJournal();
   const names = new Map(
     replacing.map(({ previous, name }) => [previous, `the image that was ${name} before`]),
   );
-  return [...failed, ...stuck].map(
+  return [...failed].map(
     ([id, error]) => `${names.get(id) ?? `the image ${id}`} is left without a name: ${messageOf(error)}`,
   );
 }
-
-const NONE: ReadonlySet<string> = new Set();

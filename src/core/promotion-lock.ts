@@ -69,13 +69,6 @@ export async function lockNames(
   }
 }
 
-/** IDs of the images that somebody who gives names now is about to replace. */
-export async function imagesToReplace(engine: Engine): Promise<ReadonlySet<string>> {
-  const holder = await engine.findContainer(LOCK_NAME);
-  const changes = readChanges(holder?.labels[PROMOTION_LABEL]);
-  return new Set(changes.flatMap(({ previous }) => previous ?? []));
-}
-
 /** @param changes at least one, as they are when nobody else names anything */
 async function takeLock(
   engine: Engine,

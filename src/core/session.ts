@@ -4,7 +4,7 @@ import type { Journal, Unmarked } from './journal.js';
 import { newSessionId, OWNER_LABEL, SESSION_LABEL, sessionName, siblingName } from './marks.js';
 import { formatOwner, thisProcess } from './owner.js';
 import type { ContainerRequest, Engine, EngineContainer } from './ports.js';
-import { removeTraces, type ImageRemoval } from './traces.js';
+import { removeTraces, type ImageRemoval, type Traces } from './traces.js';
 
 export interface SessionOptions {
   readonly id?: string;
@@ -20,6 +20,8 @@ export class Session {
   readonly #tags: ReadonlyMap<string, string>;
   readonly #artifacts = new Map<string, readonly Artifact[]>();
   readonly #journal: Journal | undefined;
+  /** Names that an image may have. */
+  readonly #names = new Set<string>();
   /** Whether anything may bear its mark. */
   #isUsed = false;
   #keepsJournal = false;
@@ -40,13 +42,17 @@ export class Session {
   tagOf(label: string): string {
     const tag = this.#tags.get(label);
     if (tag === undefined) throw new Error(`no step ${label} in session ${this.id}`);
-    this.#isUsed = true;
-    return tag;
+    return this.#used(tag);
   }
 
   /** The name of a step's image after its cleanup, before its squash. */
   cleanedTagOf(label: string): string {
-    return siblingName(this.tagOf(label), 'cleaned');
+    return this.#used(siblingName(this.tagOf(label), 'cleaned'));
+  }
+
+  /** No image has this name any more, nor will one get it. */
+  nameRemoved(name: string): void {
+    this.#names.delete(name);
   }
 
   /** Write down what carries no mark, before it can be left behind: an image that is about to lose its last name. */
@@ -92,7 +98,7 @@ export class Session {
    */
   async dispose(removal: ImageRemoval): Promise<readonly string[]> {
     const problems = this.#isUsed
-      ? [...(await removeTraces(this.#engine, this.id, [], removal)).problems]
+      ? [...(await removeTraces(this.#engine, this.#traces, removal)).problems]
       : [];
     for (const label of this.#artifacts.keys()) {
       await this.releaseArtifacts(label).catch((error: unknown) => {
@@ -101,5 +107,15 @@ export class Session {
     }
     if (problems.length === 0 && !this.#keepsJournal) this.#journal?.end();
     return problems;
+  }
+
+  get #traces(): Traces {
+    return { session: this.id, unmarked: [], names: [...this.#names] };
+  }
+
+  #used(name: string): string {
+    this.#isUsed = true;
+    this.#names.add(name);
+    return name;
   }
 }

@@ -19,14 +19,21 @@ export interface Removed {
   readonly problems: readonly string[];
 }
 
+/** Of a session: what may be on an engine. */
+export interface Traces {
+  readonly session: string;
+  readonly unmarked: readonly Unmarked[];
+  /** Which image names it may have; absent where nobody knows. */
+  readonly names?: readonly string[];
+}
+
 /**
  * Remove every container and image of a session; tries everything, whatever fails.
  * @param signal once it is aborted nothing more is begun
  */
 export async function removeTraces(
   engine: Engine,
-  session: string,
-  unmarked: readonly Unmarked[],
+  { session, unmarked, names }: Traces,
   removal: ImageRemoval,
   signal?: AbortSignal,
 ): Promise<Removed> {
@@ -63,7 +70,7 @@ export async function removeTraces(
     for (const [id, error] of failed) problems.push(`image ${id} is left: ${messageOf(error)}`);
   };
   await attempt(`image names under ${prefix} may be left`, async () => {
-    const tagged = await engine.listImageNames(prefix);
+    const tagged = await namesLeft(engine, prefix, names);
     // What becomes useless on the containerd store is found for all names at once: there each look takes tens of milliseconds.
     const isContainerd = engine.info.store === 'containerd';
     const options = isContainerd ? { ...removal, noPrune: true } : removal;
@@ -88,6 +95,18 @@ export async function removeTraces(
   }
   await removeNameless([...noted, ...made].toReversed(), true);
   return { containers, images, problems };
+}
+
+/** A list of all names below the prefix costs an engine much where it has many images: it is asked for only where it may tell more. */
+async function namesLeft(
+  engine: Engine,
+  prefix: string,
+  names: readonly string[] | undefined,
+): Promise<readonly ImageName[]> {
+  if (names?.length === 0) return [];
+  // With a list the containerd store tells what images were made from, too.
+  if (names === undefined || engine.info.store === 'containerd') return engine.listImageNames(prefix);
+  return [...(await engine.findNames(names))].map(([name, imageId]) => ({ name, imageId }));
 }
 
 /**

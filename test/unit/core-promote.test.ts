@@ -99,54 +99,13 @@ describe('giving final names', () => {
     for (const id of Object.values(earlier)) expect(await engine.describeImage(id)).toBeUndefined();
     const left = await engine.listImageNames('127.0.0.1:1/habitus/');
     expect(left.map(({ name }) => name)).toEqual([session.tagOf('c')]);
-  });
-
-  it('removes a new image whose name another build takes before the session lets it go', async () => {
-    const { engine, session, promotions, run } = await prepare();
-    engine.late = async (_, name) => {
-      if (name === session.tagOf('a')) await engine.tagImage('busybox:latest', 'a:latest');
+    const asked: (readonly string[])[] = [];
+    engine.findNames = (names) => {
+      asked.push(names);
+      return Promise.resolve(new Map());
     };
-    expect(await run()).toEqual([]);
-    const left = await Promise.all(promotions.map(async ({ imageId }) => engine.describeImage(imageId)));
-    expect(left.map((image) => image !== undefined)).toEqual([false, true, true]);
-  });
-
-  it('removes a new image whose name another build takes as soon as it may', async () => {
-    const { engine, promotions, run } = await prepare();
-    engine.removeContainer = async (id) => {
-      engine.containers.delete(id);
-      // It could not remove the image, which the lock used.
-      await engine.tagImage('busybox:latest', 'a:latest');
-    };
-    expect(await run()).toEqual([]);
-    const left = await Promise.all(promotions.map(async ({ imageId }) => engine.describeImage(imageId)));
-    expect(left.map((image) => image !== undefined)).toEqual([false, true, true]);
-  });
-
-  it('leaves a new image to who is about to replace it, who may have to give its name back', async () => {
-    const { engine, promotions, run } = await prepare();
-    const [a] = promotions;
-    engine.removeContainer = async (id) => {
-      engine.containers.delete(id);
-      await engine.tagImage('busybox:latest', 'a:latest');
-      const changes = [{ name: 'a:latest', imageId: 'sha256:other', previous: a?.imageId }];
-      const labels = { 'habitus.promotion': JSON.stringify(changes) };
-      const request = { image: 'busybox:latest', command: [], network: 'none', limits: {}, labels };
-      await engine.createContainer({ ...request, name: 'habitus-promotion' }, NEVER);
-    };
-    expect(await run()).toEqual([]);
-    expect(await engine.describeImage(a?.imageId ?? '')).toBeDefined();
-  });
-
-  it('has succeeded also where nobody can tell who replaces a new image', async () => {
-    const { engine, promotions, run } = await prepare();
-    engine.removeContainer = async (id) => {
-      engine.containers.delete(id);
-      await engine.tagImage('busybox:latest', 'a:latest');
-      engine.findContainer = () => Promise.reject(new EngineError('it does not answer'));
-    };
-    expect(await run()).toEqual([]);
-    expect((await engine.describeImage('b:latest'))?.id).toBe(promotions[1]?.imageId);
+    await session.dispose(REMOVAL);
+    expect(asked, 'for the names that may be left').toEqual([[session.tagOf('c')]]);
   });
 
   it('takes its turn for one name, too', async () => {

@@ -71,6 +71,40 @@ describe('the end of a session', () => {
     expect(await engine.listImageNames('127.0.0.1:1/habitus/')).toEqual([]);
   });
 
+  it('asks the engine for no more names than may be left', async () => {
+    const engine = new FakeEngine();
+    const session = new Session(engine, ['app', 'web', 'unused']);
+    const [app, web] = [session.tagOf('app'), session.tagOf('web')];
+    for (const tag of [app, web]) await engine.tagImage('busybox:latest', tag);
+    const asked: (readonly string[])[] = [];
+    const find = engine.findNames.bind(engine);
+    engine.findNames = (names) => {
+      asked.push(names);
+      return find(names);
+    };
+    engine.listImageNames = () => Promise.reject(new Error('a list of all images'));
+    await engine.removeImage(web);
+    session.nameRemoved(web);
+    expect(await session.dispose(removal)).toEqual([]);
+    expect(asked).toEqual([[app]]);
+    expect(await engine.findNames([app, web])).toEqual(new Map());
+  });
+
+  it('asks for no names where none is left', async () => {
+    const { engine, session, tag } = await prepare();
+    await engine.removeImage(tag);
+    session.nameRemoved(tag);
+    engine.findNames = () => Promise.reject(new Error('asked'));
+    expect(await session.dispose(removal)).toEqual([]);
+  });
+
+  it('finds what a step was called before its squash', async () => {
+    const { engine, session } = await prepare();
+    await engine.tagImage('busybox:latest', session.cleanedTagOf('app'));
+    expect(await session.dispose(removal)).toEqual([]);
+    expect(await engine.listImageNames('127.0.0.1:1/habitus/')).toEqual([]);
+  });
+
   it('tells of an image that a container keeps in use', async () => {
     const { engine, session, tag } = await prepare();
     engine.removeImage = () => Promise.resolve(false);
