@@ -14,9 +14,10 @@ import { TimeoutError, UsageError } from './core/errors.js';
 import type { Emit } from './core/events.js';
 import type { SessionMemory } from './core/memory.js';
 import type { Plan } from './core/plan.js';
+import type { Engine } from './core/ports.js';
 import { TimeLimit } from './core/time-limit.js';
 import { userFolder, type UserFolder } from './core/user-folder.js';
-import { connect } from './engine/connect.js';
+import { EarlyEngine } from './early-engine.js';
 import { openPlan } from './open-plan.js';
 import { forBuild, openSecrets, type ReadSecrets } from './secrets/build-secrets.js';
 import { openDigestKey } from './secrets/digest.js';
@@ -38,7 +39,10 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   const signal = AbortSignal.any([options.signal, limit?.signal].filter((one) => one !== undefined));
   // Every call listens; Node 20 and 22 would warn of a leak from the eleventh listener on.
   setMaxListeners(0, signal);
-  const store = (options.fingerprint ?? true) ? new CacheStore(userFolder(process.env)) : undefined;
+  const folder = userFolder(process.env);
+  // First, for it waits for the engine.
+  await using early = new EarlyEngine({ ...options.engine, env: process.env }, folder, signal);
+  const store = (options.fingerprint ?? true) ? new CacheStore(folder) : undefined;
   const opened = await openPlan(planOptions(options, process.env), store);
   const { plan } = opened;
   if (options.proofFile !== undefined) await checkReportFile(options.proofFile);
@@ -52,7 +56,12 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     await refuseSecretValues(opened, secrets.all, options.buildArgs ?? {});
     await opened.remember();
     [...opened.warnings.map(renderDiagnosticLine), ...secrets.warnings].forEach(warn);
-    const result = redactor.data(await buildPlan(plan, options, secrets, emit, warn, signal));
+    const onPassword = (password: string): void => {
+      redactor.add([password]);
+    };
+    const engine = await early.connected({ onPassword, onNotice: warn });
+    const scene = { engine, holdings: early.holdings, folder, secrets, emit, warn };
+    const result = redactor.data(await buildPlan(plan, options, scene, signal));
     const isProven = result.proof !== undefined || result.status === 'succeeded';
     if (options.proofFile !== undefined && isProven) await writeReport(options.proofFile, result.proof);
     return result;
@@ -73,68 +82,66 @@ function limitOf({ timeoutMs }: BuildOptions): TimeLimit | undefined {
 
 const LONGER = 'Find out what it waits for, or give it more time with "--timeout".';
 
+interface Scene extends Pick<EarlyEngine, 'holdings'> {
+  readonly engine: Engine;
+  readonly folder: UserFolder;
+  readonly secrets: ReadSecrets;
+  readonly emit: Emit;
+  readonly warn: (message: string) => void;
+}
+
 async function buildPlan(
   plan: Plan,
   options: BuildOptions,
-  secrets: ReadSecrets,
-  emit: Emit,
-  warn: (message: string) => void,
+  { engine, holdings, folder, secrets, emit, warn }: Scene,
   signal: AbortSignal,
 ): Promise<BuildResult> {
-  const onPassword = (password: string): void => {
-    secrets.redactor.add([password]);
-  };
-  const engine = await connect({ ...options.engine, env: process.env, onPassword, onNotice: warn }, signal);
   const network = options.network ?? 'default';
-  const folder = userFolder(process.env);
-  try {
-    const builder = chooseBuilder(options.builder ?? 'auto', engine.info);
-    checkPlan(plan, builder);
-    const ssh = plan.steps.flatMap((step) => step.ssh);
-    if (builder === 'buildkit' && ssh.length > 0) {
-      const { checkSsh } = await import('./engine/ssh-sources.js');
-      await checkSsh(ssh, process.env);
-    }
-    await using served = forBuild(secrets, options, {
-      engine,
-      builder,
-      network,
-      plan,
-      version: packageVersion(),
-      warn,
-      signal,
-    });
-    await using memory =
-      (options.fingerprint ?? true)
-        ? await openMemory(plan, options, folder, secrets, {
-            engine,
-            builder,
-            network,
-            warn,
-            holdsAll: served.prove !== undefined,
-            explains: options.explain ?? false,
-          })
-        : undefined;
-    const settings = {
-      builder,
-      jobs: options.jobs ?? DEFAULT_JOBS,
-      keepGoing: options.keepGoing ?? false,
-      keepArtifacts: options.keepArtifacts ?? false,
-      network,
-      limits: options.limits ?? {},
-      keepBuildCache: options.keepBuildCache ?? false,
-      removeContainers: options.removeContainers ?? true,
-      removal: { force: options.forceRemoveImages ?? false, noPrune: options.noPruneImages ?? false },
-      folder,
-      secrets: served,
-      pull: options.pull ?? false,
-      explain: options.explain ?? false,
-      ...(memory !== undefined && { memory }),
-    };
-    return await runBuild(plan, engine, settings, emit, signal);
-  } finally {
-    await engine.close();
+  const builder = chooseBuilder(options.builder ?? 'auto', engine.info);
+  checkPlan(plan, builder);
+  const ssh = plan.steps.flatMap((step) => step.ssh);
+  if (builder === 'buildkit' && ssh.length > 0) {
+    const { checkSsh } = await import('./engine/ssh-sources.js');
+    await checkSsh(ssh, process.env);
   }
+  await using served = forBuild(secrets, options, {
+    engine,
+    builder,
+    network,
+    plan,
+    version: packageVersion(),
+    warn,
+    signal,
+  });
+  await using memory =
+    (options.fingerprint ?? true)
+      ? await openMemory(plan, options, folder, secrets, {
+          engine,
+          builder,
+          network,
+          warn,
+          holdsAll: served.prove !== undefined,
+          explains: options.explain ?? false,
+        })
+      : undefined;
+  const settings = {
+    builder,
+    jobs: options.jobs ?? DEFAULT_JOBS,
+    keepGoing: options.keepGoing ?? false,
+    keepArtifacts: options.keepArtifacts ?? false,
+    network,
+    limits: options.limits ?? {},
+    keepBuildCache: options.keepBuildCache ?? false,
+    removeContainers: options.removeContainers ?? true,
+    removal: { force: options.forceRemoveImages ?? false, noPrune: options.noPruneImages ?? false },
+    folder,
+    holdings,
+    secrets: served,
+    pull: options.pull ?? false,
+    explain: options.explain ?? false,
+    ...(memory !== undefined && { memory }),
+  };
+  return await runBuild(plan, engine, settings, emit, signal);
 }
 
 /** `undefined` where nothing can be remembered of this user. */

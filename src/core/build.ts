@@ -6,6 +6,7 @@ import { TimeoutError, UsageError } from './errors.js';
 import type { Emit } from './events.js';
 import { collectDead } from './collect-dead.js';
 import { Journal } from './journal.js';
+import type { Holding } from './leftovers.js';
 import { newSessionId } from './marks.js';
 import type { Fate, Hold, SessionMemory } from './memory.js';
 import type { Builder, Engine, Limits } from './ports.js';
@@ -34,6 +35,8 @@ export interface BuildSettings {
   readonly removal: ImageRemoval;
   /** Where it is written down what could be left without a mark. */
   readonly folder: UserFolder;
+  /** What sessions held before this one. */
+  readonly holdings: Promise<readonly Holding[]>;
   readonly secrets: BuildSecrets;
   /** Fetch the base images anew from their registries. */
   readonly pull: boolean;
@@ -78,7 +81,7 @@ export async function runBuild(
   try {
     if (settings.pull) await pullAll(plan, engine, emit, signal);
     // Before anything is built: what dead sessions have left may be what this build finds in the builder's cache.
-    const collecting = collectDead(engine, settings.folder, emit, signal);
+    const collecting = collectDead(engine, settings.folder, settings.holdings, emit, signal);
     const hold: Hold = (label, imageId) => engine.holdImage(imageId, session.tagOf(label));
     const fates = await decideFates(settings, hold, collecting, signal).finally(() => collecting);
     if (settings.explain && !signal.aborted) explainFates(plan, fates, emit);

@@ -1,6 +1,6 @@
 /** Collects, before a build, what dead sessions of this host have left. */
 import type { Emit } from './events.js';
-import { collect, lastWorkDone, listHoldings, type Collected } from './leftovers.js';
+import { collect, lastWorkDone, type Collected, type Holding } from './leftovers.js';
 import type { Engine } from './ports.js';
 import { describeRecovery } from './promotion-lock.js';
 import { unlessAborted } from './unless-aborted.js';
@@ -14,6 +14,7 @@ import type { UserFolder } from './user-folder.js';
 export async function collectDead(
   engine: Engine,
   folder: UserFolder,
+  holdings: Promise<readonly Holding[]>,
   emit: Emit,
   signal: AbortSignal,
 ): Promise<boolean> {
@@ -21,7 +22,7 @@ export async function collectDead(
     if (!signal.aborted) emit({ at: Date.now(), type: 'notice', level, message });
   };
   // A call that an engine does not answer must hold nobody up who wants to leave.
-  return unlessAborted(collectAll(engine, folder, tell, signal), signal).catch(() => true);
+  return unlessAborted(collectAll(engine, folder, holdings, tell, signal), signal).catch(() => true);
 }
 
 type Tell = (level: 'info' | 'warning', message: string) => void;
@@ -29,12 +30,12 @@ type Tell = (level: 'info' | 'warning', message: string) => void;
 async function collectAll(
   engine: Engine,
   folder: UserFolder,
+  holdings: Promise<readonly Holding[]>,
   tell: Tell,
   signal: AbortSignal,
 ): Promise<boolean> {
   try {
-    const holdings = await listHoldings(engine, folder);
-    const dead = new Set(holdings.filter(({ life }) => life === 'dead'));
+    const dead = new Set((await holdings).filter(({ life }) => life === 'dead'));
     await lastWorkDone(dead, signal);
     for (const holding of dead) {
       if (signal.aborted) return true;

@@ -70,13 +70,14 @@ async function leaveLock(
 const idOf = async (name: string): Promise<string | undefined> => (await engine.describeImage(name))?.id;
 const told = async (): Promise<string[]> => {
   const events: BuildEvent[] = [];
-  await collectDead(engine, folder, (event) => void events.push(event), NEVER);
+  await collectDead(engine, folder, listHoldings(engine, folder), (event) => void events.push(event), NEVER);
   return events.flatMap((event) => (event.type === 'notice' ? `${event.level}: ${event.message}` : []));
 };
 
 describe('before a build', () => {
   it('is told whether names may have moved: where there was a dead session', async () => {
-    const run = (): Promise<boolean> => collectDead(engine, folder, () => undefined, NEVER);
+    const run = (): Promise<boolean> =>
+      collectDead(engine, folder, listHoldings(engine, folder), () => undefined, NEVER);
     await leave(thisProcess());
     expect(await run()).toBe(false);
     const [before, after] = [await image('app:1'), await image('app:2')];

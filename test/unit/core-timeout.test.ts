@@ -87,6 +87,7 @@ function run(
     keepBuildCache: true,
     removal: { force: false, noPrune: false },
     folder: userFolder({ XDG_CACHE_HOME: folder }),
+    holdings: Promise.resolve([]),
     secrets: {
       of: () => [],
       service: {
