@@ -21,6 +21,8 @@ export interface Call {
   readonly signal?: AbortSignal | undefined;
   /** Completes `The engine could not …`. */
   readonly purpose: string;
+  /** It is sent again only after this, and not where this fails. */
+  readonly after?: Promise<unknown>;
   /** Absent: GET is `quick`, DELETE `repeatable`, POST `once`. */
   readonly pace?: Pace;
 }

@@ -38,7 +38,17 @@ async function introduce(
   address: EngineAddress,
   signal: AbortSignal,
 ): Promise<{ info: EngineInfo; images: number }> {
-  const ping = await firstAnswer(transport, address, signal);
+  const answer = firstAnswer(transport, address, signal);
+  // At the same time: of this every version tells the same.
+  const description = transport.json({
+    method: 'GET',
+    path: '/info',
+    after: answer,
+    signal,
+    purpose: 'describe itself',
+  });
+  description.catch(() => undefined);
+  const ping = await answer;
   ping.resume();
   const offered = header(ping.headers['api-version']) ?? OLDEST_API;
   const apiVersion = olderOf(offered, NEWEST_API);
@@ -53,7 +63,7 @@ async function introduce(
   transport.speak(apiVersion);
   const preferred = header(ping.headers['builder-version']);
   const [system, sessions] = await Promise.all([
-    transport.json({ method: 'GET', path: '/info', signal, purpose: 'describe itself' }),
+    description,
     preferred === PREFERS_BUILDKIT || answersSessions(transport, signal),
   ]);
   const {

@@ -113,6 +113,7 @@ export class Transport {
         const wait = waits[tries - 1];
         if (!isPassing(error) || call.signal?.aborted === true) throw error;
         if (wait === undefined) throw tries === 1 ? error : afterTries(error, tries);
+        await call.after;
         this.#onNotice(`${error.message}: trying again`);
         await sleep(wait, undefined, { signal: call.signal }).catch(() => call.signal?.throwIfAborted());
       }

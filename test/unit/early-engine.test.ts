@@ -51,6 +51,16 @@ test('who has no use for it is not told that there is none', async () => {
   await expect(early.holdings).rejects.toThrow('connection refused');
 });
 
+test('one that is not there is not asked twice, and nothing else is told of it', async () => {
+  const notices: string[] = [];
+  await using early = open('tcp://127.0.0.1:1');
+  const listeners = { onNotice: (message: string) => notices.push(message), onPassword: () => undefined };
+  await expect(early.connected(listeners)).rejects.toThrow(
+    'No Docker Engine answers at tcp://127.0.0.1:1 (--host): connection refused',
+  );
+  expect(notices).toEqual([]);
+});
+
 test('it is let go while it says nothing', async () => {
   const sockets: Socket[] = [];
   const server = createServer((socket) => {
