@@ -5,7 +5,7 @@ import type { RegistryAuth } from './auth.js';
 import { forgetBuildCache } from './build-cache.js';
 import { complaint } from './explain.js';
 import { registryOf, splitName } from './images.js';
-import { jsonLines } from './json-lines.js';
+import { readJsonLines } from './json-lines.js';
 import { TarEndCheck } from './tar-end.js';
 import type { Transport } from './transport.js';
 import { unlessAborted } from '../core/unless-aborted.js';
@@ -90,11 +90,11 @@ export class EngineArchives implements ImageArchives {
     call: { readonly purpose: string; readonly signal: AbortSignal },
   ): Promise<void> {
     try {
-      for await (const message of jsonLines(answer)) {
+      await readJsonLines(answer, (message) => {
         const { error, stream } = message as { error?: string; stream?: string };
         const problem = error ?? (stream?.startsWith('Error ') === true ? stream.trim() : undefined);
         if (problem !== undefined) throw complaint(call.purpose, problem, 200);
-      }
+      });
     } catch (error) {
       throw this.#transport.failure(error, call);
     }

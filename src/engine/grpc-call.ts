@@ -9,24 +9,29 @@ import { encodeMessage, STATUS, type Status } from './grpc-status.js';
 
 const HEADERS = { ':status': 200, 'content-type': 'application/grpc' };
 
+class CallIsOver extends Error {
+  override readonly message = 'the call is over';
+}
+
 export class Call {
   readonly #stream: ServerHttp2Stream;
   readonly #headers: readonly string[];
-  readonly #over = new AbortController();
+  #over: AbortController | undefined;
 
   /** @param headers names and values by turns, as they came: what is joined by name cannot be taken apart again */
   constructor(stream: ServerHttp2Stream, headers: readonly string[]) {
     this.#stream = stream;
     this.#headers = headers;
-    stream.once('close', () => {
-      this.#over.abort(new Error('the call is over'));
-    });
+    stream.once('close', () => this.#over?.abort(new CallIsOver()));
     // Whoever reads or writes hears of it.
     stream.on('error', () => undefined);
   }
 
   /** Aborted when the call is over, also when the other side has cancelled it or is gone. */
   get signal(): AbortSignal {
+    // Most calls are short, and nobody asks.
+    this.#over ??= new AbortController();
+    if (this.#stream.closed) this.#over.abort(new CallIsOver());
     return this.#over.signal;
   }
 

@@ -1,33 +1,63 @@
 /** The engine's progress streams: JSON objects, one a line. */
-import type { Readable } from 'node:stream';
+import { Writable, type Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { EngineError } from '../core/errors.js';
 
 /** Longer lines are not progress: the engine itself cuts output into pieces of at most some 100 KiB. */
 const MAX_LINE = 16 * 1024 * 1024;
+const NEWLINE = 0x0a;
 
-/** Each line parsed; the caller vouches for the shape. Fails with the stream. */
-export async function* jsonLines(source: Readable): AsyncGenerator<object, void, undefined> {
+/**
+ * Hands over each line parsed, as it comes; who takes it vouches for the shape.
+ * @throws EngineError for what is no line of progress, what the stream fails with, or what `onMessage` throws
+ */
+export async function readJsonLines(source: Readable, onMessage: (message: object) => void): Promise<void> {
   let pending: Buffer[] = [];
   let size = 0;
-  for await (const piece of source) {
-    let chunk = piece as Buffer;
-    for (let end = chunk.indexOf(10); end !== -1; end = chunk.indexOf(10)) {
-      pending.push(chunk.subarray(0, end));
-      yield* parse(Buffer.concat(pending));
-      pending = [];
-      size = 0;
-      chunk = chunk.subarray(end + 1);
+  const takeLine = (end: Buffer): void => {
+    const line = pending.length === 0 ? end : Buffer.concat([...pending, end]);
+    pending = [];
+    size = 0;
+    const message = parse(line);
+    if (message !== undefined) onMessage(message);
+  };
+  const take = (piece: Buffer): void => {
+    let start = 0;
+    for (let end = piece.indexOf(NEWLINE); end !== -1; end = piece.indexOf(NEWLINE, start)) {
+      takeLine(piece.subarray(start, end));
+      start = end + 1;
     }
-    pending.push(chunk);
-    size += chunk.length;
+    if (start === piece.length) return;
+    pending.push(piece.subarray(start));
+    size += piece.length - start;
     if (size > MAX_LINE) throw new EngineError('The engine sent a progress line without an end');
-  }
-  yield* parse(Buffer.concat(pending));
+  };
+  const lines = new Writable({
+    write: (piece: Buffer, _encoding, done) => {
+      done(failureOf(take, piece));
+    },
+    final: (done) => {
+      done(failureOf(takeLine, NOTHING));
+    },
+  });
+  await pipeline(source, lines);
 }
 
-function* parse(line: Buffer): Generator<object, void, undefined> {
+const NOTHING = Buffer.alloc(0);
+
+function failureOf(take: (bytes: Buffer) => void, bytes: Buffer): Error | null {
+  try {
+    take(bytes);
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+/** @returns `undefined` for an empty line */
+function parse(line: Buffer): object | undefined {
   const text = line.toString().trim();
-  if (text === '') return;
+  if (text === '') return undefined;
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -36,5 +66,5 @@ function* parse(line: Buffer): Generator<object, void, undefined> {
   }
   if (typeof value !== 'object' || value === null)
     throw new EngineError('The engine sent progress that is no JSON object');
-  yield value;
+  return value;
 }

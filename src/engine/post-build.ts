@@ -6,7 +6,7 @@ import { ContextError } from '../tar/errors.js';
 import type { AtWork } from './at-work.js';
 import { brokenBuild, nonsense } from './explain.js';
 import { buildError } from './failure.js';
-import { jsonLines } from './json-lines.js';
+import { readJsonLines } from './json-lines.js';
 import type { Transport } from './transport.js';
 
 export type BuildQuery = Readonly<Record<string, string | number | undefined>>;
@@ -67,14 +67,13 @@ export async function postBuild(
       signal: either,
       ...(body && { upload: body }),
     });
-    let failure: StepError | undefined;
-    let isWhole = false;
-    for await (const message of jsonLines(answer)) {
-      failure = onMessage(message) ?? failure;
-      isWhole ||= isLastWord(message);
-    }
-    if (failure) throw failure;
-    if (!isWhole) throw nonsense(call.purpose, 'its answer ended before the build did');
+    const told: { failure?: StepError | undefined; isWhole: boolean } = { isWhole: false };
+    await readJsonLines(answer, (message) => {
+      told.failure = onMessage(message) ?? told.failure;
+      told.isWhole ||= isLastWord(message);
+    });
+    if (told.failure) throw told.failure;
+    if (!told.isWhole) throw nonsense(call.purpose, 'its answer ended before the build did');
   } catch (error) {
     signal.throwIfAborted();
     if (unreadable !== undefined) throw unusableContext(unreadable);

@@ -9,7 +9,7 @@ import { demultiplex } from '../../src/engine/demux.js';
 import { refusal } from '../../src/engine/explain.js';
 import { buildError, exitCodeOf } from '../../src/engine/failure.js';
 import { splitName } from '../../src/engine/images.js';
-import { jsonLines } from '../../src/engine/json-lines.js';
+import { readJsonLines } from '../../src/engine/json-lines.js';
 import { TarEndCheck } from '../../src/engine/tar-end.js';
 import { streamOf } from '../support/tar.js';
 
@@ -170,10 +170,30 @@ describe('streams of the engine', () => {
       fc.asyncProperty(values, fc.integer({ min: 1, max: 9 }), async (sent, length) => {
         const text = Buffer.from(sent.map((value) => `${JSON.stringify(value)}\r\n`).join(''));
         const got: unknown[] = [];
-        for await (const value of jsonLines(streamOf(text, length))) got.push(value);
+        await readJsonLines(streamOf(text, length), (value) => got.push(value));
         expect(got).toEqual(JSON.parse(JSON.stringify(sent)));
       }),
     );
+  });
+
+  it.each([
+    ['no JSON', '{"a":1}\nnot JSON\n{"b":2}\n', 'The engine sent progress that is not JSON'],
+    ['no object', '{"a":1}\n7\n{"b":2}\n', 'The engine sent progress that is no JSON object'],
+    ['cut off', '{"a":1}\n{"b":', 'The engine sent progress that is not JSON'],
+  ])('fail at the first line that is %s, and are read no further', async (_, text, message) => {
+    const got: unknown[] = [];
+    const source = streamOf(Buffer.from(text), 3);
+    await expect(readJsonLines(source, (value) => got.push(value))).rejects.toThrow(message);
+    expect([got, source.destroyed]).toEqual([[{ a: 1 }], true]);
+  });
+
+  it('fail with what their reader throws', async () => {
+    const source = streamOf(Buffer.from('{"a":1}\n{"a":2}\n'), 100);
+    const read = readJsonLines(source, () => {
+      throw new Error('enough');
+    });
+    await expect(read).rejects.toThrow('enough');
+    expect(source.destroyed).toBe(true);
   });
 
   it('are whole tars, or fail', async () => {
