@@ -10,7 +10,7 @@ import type {
   SessionsOptions,
   SessionSummary,
 } from './core/session-api.js';
-import { QUESTIONS_AT_ONCE } from './core/calls-at-once.js';
+import { CALLS_AT_ONCE } from './core/calls-at-once.js';
 import { userFolder } from './core/user-folder.js';
 import { connect } from './engine/connect.js';
 
@@ -69,7 +69,7 @@ async function summarize(
   engine: Engine,
   { session, life, began, owner, containers, names, unmarked }: Holding,
 ): Promise<SessionSummary> {
-  const atOnce = pLimit(QUESTIONS_AT_ONCE);
+  const atOnce = pLimit(CALLS_AT_ONCE);
   const described = await Promise.all(
     [
       ...names.map(({ imageId }) => imageId),

@@ -1,7 +1,7 @@
 /** The images from elsewhere that a step is built from: which ones they are by now, and what they do to the build. */
 import pLimit from 'p-limit';
 import { baseImages } from '../core/base-images.js';
-import { QUESTIONS_AT_ONCE } from '../core/calls-at-once.js';
+import { CALLS_AT_ONCE } from '../core/calls-at-once.js';
 import type { PlannedStep } from '../core/plan.js';
 import type { Engine, ImageDescription } from '../core/ports.js';
 import { unpredictable } from './unpredictable.js';
@@ -17,7 +17,7 @@ export function lookOnce(
   engine: Engine,
   signal: AbortSignal,
 ): (reference: string) => Promise<ImageDescription | undefined> {
-  const atOnce = pLimit(QUESTIONS_AT_ONCE);
+  const atOnce = pLimit(CALLS_AT_ONCE);
   const images = new Map<string, Promise<ImageDescription | undefined>>();
   return (reference) => {
     const image = images.get(reference) ?? atOnce(() => engine.describeImage(reference, signal));

@@ -1,6 +1,6 @@
 /** What becomes of each step, once it is known which have changed: an unchanged one is built all the same where its image is gone. */
 import pLimit from 'p-limit';
-import { QUESTIONS_AT_ONCE } from '../core/calls-at-once.js';
+import { CALLS_AT_ONCE } from '../core/calls-at-once.js';
 import type { Fate, Hold } from '../core/memory.js';
 import type { Plan, PlannedStep } from '../core/plan.js';
 import { IMAGE_GONE } from './explain.js';
@@ -78,7 +78,7 @@ export async function decideFates(
  * fails, no more are begun.
  */
 async function holdNeeded(known: Known, hold: Hold): Promise<ReadonlyMap<string, boolean>> {
-  const atOnce = pLimit(QUESTIONS_AT_ONCE);
+  const atOnce = pLimit(CALLS_AT_ONCE);
   const held = new Map<string, boolean>();
   let hasFailed = false;
   const holds = known.plan.steps.map((step) =>

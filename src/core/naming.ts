@@ -1,6 +1,6 @@
 /** Gives names to images, all or none, and removes images that nobody can name any more. */
 import pLimit from 'p-limit';
-import { CHANGES_AT_ONCE } from './calls-at-once.js';
+import { CALLS_AT_ONCE } from './calls-at-once.js';
 import { EngineError } from './errors.js';
 import type { Engine } from './ports.js';
 
@@ -32,7 +32,7 @@ export async function nameChanges(
 
 /** @throws EngineError when a name could not be given; the names given before it have been taken back then */
 export async function nameAll(engine: Engine, wanted: readonly NameChange[]): Promise<void> {
-  const atOnce = pLimit(CHANGES_AT_ONCE);
+  const atOnce = pLimit(CALLS_AT_ONCE);
   const tried: NameChange[] = [];
   let hasFailed = false;
   const names = wanted.map((change) =>

@@ -1,6 +1,6 @@
 /** What a session has on an engine, found by its marks, and its removal. */
 import pLimit from 'p-limit';
-import { CHANGES_AT_ONCE, QUESTIONS_AT_ONCE } from './calls-at-once.js';
+import { CALLS_AT_ONCE } from './calls-at-once.js';
 import { SESSION_LABEL, sessionPrefix } from './marks.js';
 import type { Unmarked } from './journal.js';
 import { messageOf } from './naming.js';
@@ -74,7 +74,7 @@ export async function removeTraces(
     // What becomes useless on the containerd store is found for all names at once: there each look takes tens of milliseconds.
     const isContainerd = engine.info.store === 'containerd';
     const options = isContainerd ? { ...removal, noPrune: true } : removal;
-    const atOnce = pLimit(CHANGES_AT_ONCE);
+    const atOnce = pLimit(CALLS_AT_ONCE);
     await Promise.all(
       tagged.map(({ name }) =>
         atOnce(async () => {
@@ -119,7 +119,7 @@ async function useless(
   names: readonly ImageName[],
   { noPrune }: ImageRemoval,
 ): Promise<readonly string[]> {
-  const atOnce = pLimit(QUESTIONS_AT_ONCE);
+  const atOnce = pLimit(CALLS_AT_ONCE);
   const images = [...new Map(names.map((name) => [name.imageId, name])).values()];
   const found = await Promise.all(
     images.map(({ imageId, parent }) =>

@@ -6,7 +6,7 @@
  * gone with them. It is told not to, and goes from image to image.
  */
 import pLimit from 'p-limit';
-import { CHANGES_AT_ONCE } from '../core/calls-at-once.js';
+import { CALLS_AT_ONCE } from '../core/calls-at-once.js';
 import { EngineError } from '../core/errors.js';
 import { newSessionId, removalName } from '../core/marks.js';
 import { thisProcess } from '../core/owner.js';
@@ -59,7 +59,7 @@ export class ImageRemover {
     { noPrune, spareNames }: NamelessRemoval = {},
   ): Promise<Removals> {
     // What is not pruned has to go before what it was made from.
-    const atOnce = pLimit(noPrune === true ? 1 : CHANGES_AT_ONCE);
+    const atOnce = pLimit(noPrune === true ? 1 : CALLS_AT_ONCE);
     const removed: string[] = [];
     const failed = new Map<string, unknown>();
     const work = ids.map((id) =>

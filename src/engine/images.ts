@@ -1,6 +1,6 @@
 /** Images: described, named, listed and removed. */
 import pLimit from 'p-limit';
-import { QUESTIONS_AT_ONCE } from '../core/calls-at-once.js';
+import { CALLS_AT_ONCE } from '../core/calls-at-once.js';
 import { EngineError } from '../core/errors.js';
 import { isRemovalName, SESSION_REPOSITORY } from '../core/marks.js';
 import type { Engine, EngineInfo, ImageDescription } from '../core/ports.js';
@@ -255,7 +255,7 @@ export async function findNames(
       }
     }
   }
-  const atOnce = pLimit(QUESTIONS_AT_ONCE);
+  const atOnce = pLimit(CALLS_AT_ONCE);
   await Promise.all(
     names.map((name) =>
       atOnce(async () => {

@@ -36,6 +36,11 @@ export class TextRedactor {
     this.#longest = Math.max(this.#longest, text.length);
   }
 
+  /** Whether there is nothing to look for. */
+  get isEmpty(): boolean {
+    return this.#longest === 0;
+  }
+
   redact(text: string): string {
     return this.next(NOTHING_CARRIED, text, 'end').clean;
   }
@@ -45,7 +50,7 @@ export class TextRedactor {
    * @param then whether the stream may go on, so that the piece may end in the midst of a text
    */
   next(carry: Carry, piece: string, then: 'more' | 'end'): { readonly clean: string; readonly carry: Carry } {
-    if (this.#longest === 0) return { clean: piece, carry: NOTHING_CARRIED };
+    if (this.isEmpty) return { clean: piece, carry: NOTHING_CARRIED };
     const text = carry.rest + piece;
     // Before it, every text that could begin at a position would have ended within what is known.
     const decided = then === 'end' ? text.length : Math.max(0, text.length - this.#longest + 1);
