@@ -60,6 +60,7 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
       redactor.add([password]);
     };
     const engine = await early.connected({ onPassword, onNotice: warn });
+    signal.throwIfAborted();
     const scene = { engine, holdings: early.holdings, folder, secrets, emit, warn };
     const result = redactor.data(await buildPlan(plan, options, scene, signal));
     const isProven = result.proof !== undefined || result.status === 'succeeded';

@@ -10,10 +10,8 @@ interface CleanupRequest {
   readonly cleanup: CleanupSpec;
   /** What was built. */
   readonly image: ImageDescription;
-  /** Its name. */
-  readonly tag: string;
-  /** A name of the session that the cleaned image may have. */
-  readonly cleanedTag: string;
+  /** Of the step; the images have the session's names for it. */
+  readonly label: string;
 }
 
 /**
@@ -28,13 +26,20 @@ export async function cleanUp(
   report: StepReporter,
   signal: AbortSignal,
 ): Promise<string> {
-  const { cleanup, image, tag, cleanedTag } = request;
+  const { cleanup, image, label } = request;
+  const { session } = settings;
   if (image.volumes.length > 0) {
     report.notice(`cleanup cannot change what lies in a VOLUME of the image: ${image.volumes.join(', ')}`);
   }
   // `read` is part of every POSIX shell and waits for a standard input that stays empty.
   const wait = wordsOf('read -r _', image);
-  const container = await createContainer(tag, { words: wait, holdOpen: true }, request, settings, signal);
+  const container = await createContainer(
+    session.tagOf(label),
+    { words: wait, holdOpen: true },
+    request,
+    settings,
+    signal,
+  );
   try {
     if (!(await startsShell(container, signal)))
       return await cleanUpWithoutShell(request, settings, report, signal);
@@ -42,8 +47,9 @@ export async function cleanUp(
       const output = report.command('cleanup', textOf(command));
       output.finished(await container.exec({ command: wordsOf(command, image) }, output.line, signal));
     }
-    await container.commit(cleanedTag, signal);
-    return cleanedTag;
+    const cleaned = session.cleanedTagOf(label);
+    await container.commit(cleaned, signal);
+    return cleaned;
   } finally {
     await container.remove();
   }
@@ -65,8 +71,9 @@ async function cleanUpWithoutShell(
   report: StepReporter,
   signal: AbortSignal,
 ): Promise<string> {
-  const { cleanup, image, cleanedTag } = request;
-  let { tag } = request;
+  const { cleanup, image, label } = request;
+  const { session } = settings;
+  let tag = session.tagOf(label);
   for (const [index, command] of cleanup.commands.entries()) {
     if (typeof command === 'string') {
       throw new StepError({
@@ -86,7 +93,7 @@ async function cleanUpWithoutShell(
     );
     try {
       output.finished(await container.run(output.line, signal));
-      tag = `${cleanedTag}-${index + 1}`;
+      tag = session.cleanedTagOf(label, index + 1);
       await container.commit(tag, signal);
     } finally {
       await container.remove();

@@ -19,14 +19,7 @@ export async function reduceImage(
   const { engine, session } = settings;
   const tag = session.tagOf(label);
   const source =
-    cleanup === undefined
-      ? tag
-      : await cleanUp(
-          { cleanup, image: built, tag, cleanedTag: session.cleanedTagOf(label) },
-          settings,
-          report,
-          signal,
-        );
+    cleanup === undefined ? tag : await cleanUp({ cleanup, image: built, label }, settings, report, signal);
   report.phase('squash');
   const request = { scope: squash ?? 'nothing', base, built, tag, source } as const;
   const squashed = await squashImage(request, engine, session, signal);

@@ -45,9 +45,13 @@ export class Session {
     return this.#used(tag);
   }
 
-  /** The name of a step's image after its cleanup, before its squash. */
-  cleanedTagOf(label: string): string {
-    return this.#used(siblingName(this.tagOf(label), 'cleaned'));
+  /**
+   * The name of a step's image after its cleanup, before its squash.
+   * @param commands after so many of its commands, where each makes an image
+   */
+  cleanedTagOf(label: string, commands?: number): string {
+    const word = commands === undefined ? 'cleaned' : `cleaned-${commands}`;
+    return this.#used(siblingName(this.tagOf(label), word));
   }
 
   /** No image has this name any more, nor will one get it. */
@@ -110,7 +114,8 @@ export class Session {
   }
 
   get #traces(): Traces {
-    return { session: this.id, unmarked: [], names: [...this.#names] };
+    // Newer ones first: they may have been made from the others.
+    return { session: this.id, unmarked: [], names: [...this.#names].reverse() };
   }
 
   #used(name: string): string {

@@ -23,7 +23,7 @@ export interface Removed {
 export interface Traces {
   readonly session: string;
   readonly unmarked: readonly Unmarked[];
-  /** Which image names it may have; absent where nobody knows. */
+  /** Which image names it may have, in the order of their removal; absent where nobody knows. */
   readonly names?: readonly string[];
 }
 
@@ -74,7 +74,8 @@ export async function removeTraces(
     // What becomes useless on the containerd store is found for all names at once: there each look takes tens of milliseconds.
     const isContainerd = engine.info.store === 'containerd';
     const options = isContainerd ? { ...removal, noPrune: true } : removal;
-    const atOnce = pLimit(CALLS_AT_ONCE);
+    // What is not pruned has to go before what it was made from.
+    const atOnce = pLimit(removal.noPrune ? 1 : CALLS_AT_ONCE);
     await Promise.all(
       tagged.map(({ name }) =>
         atOnce(async () => {
@@ -106,7 +107,11 @@ async function namesLeft(
   if (names?.length === 0) return [];
   // With a list the containerd store tells what images were made from, too.
   if (names === undefined || engine.info.store === 'containerd') return engine.listImageNames(prefix);
-  return [...(await engine.findNames(names))].map(([name, imageId]) => ({ name, imageId }));
+  const found = await engine.findNames(names);
+  return names.flatMap((name) => {
+    const imageId = found.get(name);
+    return imageId === undefined ? [] : [{ name, imageId }];
+  });
 }
 
 /**

@@ -42,6 +42,7 @@ export class Transport {
   readonly #patience: Patience;
   readonly #onNotice: (message: string) => void;
   readonly #watchdog: Watchdog;
+  #isClosed = false;
 
   constructor(
     readonly address: EngineAddress,
@@ -100,7 +101,9 @@ export class Transport {
     return error instanceof EngineError ? error : unreachable(this.address, error, call.purpose);
   }
 
+  /** What is in flight fails, and is not sent again. */
   close(): void {
+    this.#isClosed = true;
     this.#connections.close();
   }
 
@@ -111,13 +114,19 @@ export class Transport {
         return await attempt();
       } catch (error) {
         const wait = waits[tries - 1];
-        if (!isPassing(error) || call.signal?.aborted === true) throw error;
+        if (!isPassing(error) || this.#isOver(call.signal)) throw error;
         if (wait === undefined) throw tries === 1 ? error : afterTries(error, tries);
         await call.after;
         this.#onNotice(`${error.message}: trying again`);
         await sleep(wait, undefined, { signal: call.signal }).catch(() => call.signal?.throwIfAborted());
+        if (this.#isOver(call.signal)) throw error;
       }
     }
+  }
+
+  /** Whether nobody waits for an answer any more. */
+  #isOver(signal: AbortSignal | undefined): boolean {
+    return this.#isClosed || signal?.aborted === true;
   }
 
   async #send(call: Call, mode: Mode): Promise<{ flight: Flight; answer: IncomingMessage }> {
@@ -193,7 +202,7 @@ export class Transport {
     try {
       return await this.#request(call, { ...mode, onReuse }, signal);
     } catch (error) {
-      if (!connection.isReused || signal.aborted || !isBroken(error)) throw error;
+      if (!connection.isReused || this.#isOver(signal) || !isBroken(error)) throw error;
       // The other end has closed it just now, and that is no news: this one is as good as the first.
       return this.#request(call, mode, signal);
     }

@@ -1,4 +1,5 @@
 /** What a session's marks look like. */
+import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { newSessionId } from '../../src/core/marks.js';
@@ -98,9 +99,24 @@ describe('the end of a session', () => {
     expect(await session.dispose(removal)).toEqual([]);
   });
 
+  it('removes what was made last first, one after the other, where nothing is pruned', async () => {
+    const { engine, session, tag } = await prepare();
+    const cleaned = session.cleanedTagOf('app');
+    await engine.tagImage('busybox:latest', cleaned);
+    const calls: string[] = [];
+    engine.removeImage = async (name) => {
+      calls.push(`begin ${name}`);
+      await turn();
+      return calls.push(`end ${name}`) > 0;
+    };
+    expect(await session.dispose({ force: false, noPrune: true })).toEqual([]);
+    expect(calls).toEqual([`begin ${cleaned}`, `end ${cleaned}`, `begin ${tag}`, `end ${tag}`]);
+  });
+
   it('finds what a step was called before its squash', async () => {
     const { engine, session } = await prepare();
     await engine.tagImage('busybox:latest', session.cleanedTagOf('app'));
+    await engine.tagImage('busybox:latest', session.cleanedTagOf('app', 1));
     expect(await session.dispose(removal)).toEqual([]);
     expect(await engine.listImageNames('127.0.0.1:1/habitus/')).toEqual([]);
   });

@@ -40,8 +40,8 @@ test('what it tells first is told as soon as somebody listens, what comes later 
   const broken = (what: string): string =>
     `The engine could not ${what}: the connection to ${address.url} broke: trying again`;
   expect(notices).toEqual([broken('describe itself')]);
-  await engine.close();
-  breaks = 1;
+  // One over a connection that was left, which is no news, and one over its own.
+  breaks = 2;
   await engine.listContainers('x');
   expect(notices).toEqual([broken('describe itself'), broken('list containers')]);
 });
@@ -59,6 +59,25 @@ test('one that is not there is not asked twice, and nothing else is told of it',
     'No Docker Engine answers at tcp://127.0.0.1:1 (--host): connection refused',
   );
   expect(notices).toEqual([]);
+});
+
+test('what it was asked is not asked again once it is let go', async () => {
+  const asked = new Gate();
+  let lists = 0;
+  const { address } = await httpEngine((request, reply) => {
+    if (request.url?.endsWith('/info?') === true || request.url?.includes('/_ping') === true) {
+      answer(request, reply);
+      return;
+    }
+    if (++lists === 2) asked.open();
+  });
+  const notices: string[] = [];
+  const early = open(address.url);
+  await early.connected({ onNotice: (message) => notices.push(message), onPassword: () => undefined });
+  await asked.pass();
+  await early[Symbol.asyncDispose]();
+  await expect(early.holdings).rejects.toThrow(/ broke$/);
+  expect([lists, notices]).toEqual([2, []]);
 });
 
 test('it is let go while it says nothing', async () => {
