@@ -21,15 +21,8 @@ import {
   removeRunContainer,
 } from './containers.js';
 import { ImageRemover } from './image-remover.js';
-import {
-  describeImage,
-  findNames,
-  holdImage,
-  listImageNames,
-  listIntermediateImages,
-  tagImage,
-  type ImageCount,
-} from './images.js';
+import { findNames, listImageNames, type ImageCount } from './image-names.js';
+import { describeImage, holdImage, listIntermediateImages, tagImage } from './images.js';
 import { gateway } from './networks.js';
 import type { Transport } from './transport.js';
 

@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { resolveAddress } from '../../src/engine/address.js';
-import { deleteImage, findNames, inspectImage, tagImage } from '../../src/engine/images.js';
+import { findNames } from '../../src/engine/image-names.js';
+import { deleteImage, inspectImage, tagImage } from '../../src/engine/images.js';
 import { Transport } from '../../src/engine/transport.js';
 import { engines } from '../support/engines.js';
 import { FaultProxy, type SeenCall } from '../support/fault-proxy.js';
