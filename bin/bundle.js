@@ -48,6 +48,8 @@ await build({
   output: {
     dir: path('../dist/program'),
     format: 'cjs',
+    // Code that was compiled before cannot import(): Node 20 forgets who would answer.
+    dynamicImportInCjs: false,
     entryFileNames: '[name].cjs',
     chunkFileNames: '[name]-[hash].cjs',
     cleanDir: true,

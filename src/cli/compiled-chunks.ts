@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import module, { createRequire } from 'node:module';
 import { basename, dirname } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
-import { constants, Script } from 'node:vm';
+import { Script } from 'node:vm';
 import type { CacheStore } from '../cache/store.js';
 
 /** The one method of Node's module loader that turns a file's text into its exports. Node 20 and 22.0 change no more. */
@@ -83,7 +83,6 @@ export class CompiledChunks {
     const kept = this.#kept.get(name);
     const script = new Script(module.wrap(content), {
       filename,
-      importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
       ...(kept?.source === source && { cachedData: kept.code }),
     });
     this.#loaded.set(name, { source, script });

@@ -62,6 +62,23 @@ describe.each(engines())('on $name', (engine) => {
     expect(second.packages).toEqual([]);
   });
 
+  test('the log file is written in the first run and in those that find the program compiled', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'habitus-loading-'));
+    atEnd(() => rm(folder, { recursive: true, force: true }));
+    const given = await project(engine, {
+      'build.yml': buildYml({ app: [] }),
+      Dockerfile: 'FROM busybox:latest\nLABELLED\n',
+    });
+    const log = join(folder, 'log');
+    const args = ['-d', given.directory, '--log-file', log];
+    for (let run = 1; run <= 3; run += 1) {
+      const { code, stderr } = await habitus(engine, args, { env: { XDG_CACHE_HOME: folder } });
+      expect(code, stderr).toBe(0);
+      expect(stderr).not.toMatch(/warning/i);
+      expect((await readFile(log, 'utf8')).match(/"msg":"build-finished"/g)).toHaveLength(run);
+    }
+  });
+
   test('--version and --help load nothing but what answers', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'habitus-loading-'));
     atEnd(() => rm(folder, { recursive: true, force: true }));
