@@ -68,10 +68,11 @@ async function lookAtStep(
   if (step.noCache) return { kind: 'unknown', why: 'no_cache asks for it' };
   const why = unpredictable(dockerfile.content, args);
   if (why !== undefined) return { kind: 'unknown', why };
+  const ownReads = usesContext(dockerfile.content);
   const taken = await lookAtBases(step, lookAt);
   if ('why' in taken) return { kind: 'unknown', why: taken.why };
   const inputs = inputsOf(step, taken.bases, look.session);
-  if (!taken.readContext && !usesContext(dockerfile.content)) return { kind: 'known', inputs };
+  if (!taken.readContext && !ownReads) return { kind: 'known', inputs };
   const planned = contextOf(step, look);
   try {
     const digest = await look.contexts.list(planned, look.readsContents, signal);

@@ -1,8 +1,29 @@
 /** Whether a build reads its context. */
+import { textOf } from './flags.js';
+import { parseDockerfile, type Instruction } from './instructions.js';
 
-const USES_CONTEXT = /^\s*(?:ONBUILD\s+)?(?:COPY|ADD|RUN\s[^\n]*--mount)\b/im;
-
-/** Guessed with room to spare: a wrong yes only costs a walk. */
+/**
+ * What ONBUILD holds back counts: it fires where a later stage is built on this one. What it holds back in a base image does not, as
+ * it is not known here.
+ * @throws DockerfileSyntaxError
+ */
 export function usesContext(dockerfile: Buffer): boolean {
-  return USES_CONTEXT.test(dockerfile.toString('latin1'));
+  return parseDockerfile(dockerfile).instructions.some(mayRead);
+}
+
+/** With room to spare: of mounts few do, and of an ADD not that which fetches everything. */
+function mayRead({ keyword, flags, trigger }: Instruction): boolean {
+  const has = (beginning: RegExp): boolean => flags.some((flag) => beginning.test(textOf(flag)));
+  switch (keyword) {
+    case 'add':
+      return true;
+    case 'copy':
+      return !has(/^--from=./);
+    case 'run':
+      return has(/^--mount\b/);
+    case 'onbuild':
+      return trigger !== undefined && mayRead(trigger);
+    default:
+      return false;
+  }
 }
