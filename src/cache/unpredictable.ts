@@ -1,5 +1,6 @@
 /** Which Dockerfiles can give another image although nothing of what is known of their inputs has changed. */
 import { textOf } from '../dockerfile/flags.js';
+import { frontendOf } from '../dockerfile/frontend.js';
 import {
   isJson,
   operandText,
@@ -8,14 +9,11 @@ import {
   type Instruction,
 } from '../dockerfile/instructions.js';
 
-/** BuildKit takes this build arg for a syntax directive. */
-const SYNTAX_ARG = 'BUILDKIT_SYNTAX';
 /** The frontend that every BuildKit has built in, in whatever version. */
 const STANDARD_FRONTEND = /^(?:docker\.io\/)?docker\/dockerfile(?:[:@]|$)/;
 /** A word that reads like this is fetched; so is one that only a variable's value would tell. */
 const REMOTE = /^(?:https?:\/\/|git:\/\/|ssh:\/\/|git@|github\.com\/)/i;
 const REMOTE_BEGINNINGS = ['http://', 'https://', 'git://', 'ssh://', 'git@', 'github.com/'];
-const BOM = '\xef\xbb\xbf';
 
 /**
  * Tags that move are no reason: their image IDs are inputs. ONBUILD triggers count in the builds in which they fire: pass those of
@@ -31,28 +29,9 @@ export function unpredictable(
 }
 
 function foreignFrontend(content: Buffer, args: Readonly<Record<string, string>>): string | undefined {
-  const frontend = args[SYNTAX_ARG] ?? syntaxOf(content);
+  const frontend = frontendOf(content, args);
   if (frontend === undefined || STANDARD_FRONTEND.test(frontend)) return undefined;
   return `the frontend ${JSON.stringify(frontend)} is not known here, nor what it reads`;
-}
-
-/**
- * As BuildKit finds it (frontend/dockerfile/parser/directives.go): in the comments at the beginning, which may begin with `//`
- * too, or in a JSON object; behind a line with `#!`, if there is one.
- */
-function syntaxOf(content: Buffer): string | undefined {
-  const lines = content
-    .toString('latin1')
-    .replace(BOM, '')
-    .replace(/^#!.*(?:\n|$)/, '')
-    .split('\n');
-  if (lines[0]?.trimStart().startsWith('{') === true) return lines[0].trim();
-  for (const line of lines) {
-    const directive = /^\s*(?:#|\/\/)\s*([a-zA-Z][a-zA-Z0-9]*)\s*=\s*(.+?)\s*$/.exec(line);
-    if (directive === null) return undefined;
-    if (directive[1]?.toLowerCase() === 'syntax') return directive[2]?.split(/\s/)[0];
-  }
-  return undefined;
 }
 
 function remoteSource(content: Buffer): string | undefined {
