@@ -45,6 +45,7 @@ class Memory implements SessionMemory {
   readonly #producers: ReadonlyMap<string, readonly PlannedStep[]>;
   /** Image IDs by label, of this session or of an earlier one. */
   readonly #results = new Map<string, string>();
+  #named: ReadonlyMap<string, string> | undefined;
   /** Absent until it is decided what is built. */
   #readers: ContextReaders | undefined;
 
@@ -54,6 +55,10 @@ class Memory implements SessionMemory {
     this.#contexts = new Contexts(facts.store);
     this.#steps = new Map(facts.plan.steps.map((step) => [step.label, step]));
     this.#producers = producersOf(facts.plan);
+  }
+
+  get named(): ReadonlyMap<string, string> | undefined {
+    return this.#named;
   }
 
   durationOf(label: string): number | undefined {
@@ -135,8 +140,11 @@ class Memory implements SessionMemory {
   #findNames(signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
     const names = this.#facts.plan.steps.flatMap(({ keep, imageName }) => (keep ? [imageName] : []));
     const found = this.#facts.engine.findNames(names, signal);
-    // Who does not need it need not hear of it.
-    found.catch(() => undefined);
+    found.then(
+      (names) => (this.#named = names),
+      // Who does not need it need not hear of it.
+      () => undefined,
+    );
     return found;
   }
 

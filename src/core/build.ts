@@ -11,7 +11,7 @@ import { newSessionId } from './marks.js';
 import type { Fate, Hold, SessionMemory } from './memory.js';
 import type { Builder, Engine, Limits } from './ports.js';
 import type { Plan, PlannedStep } from './plan.js';
-import { describeRecovery, type Recovery } from './promotion-lock.js';
+import { describeRecovery, type LockOptions } from './promotion-lock.js';
 import { promote } from './promote.js';
 import { leavingOf } from './proof.js';
 import { pullBases } from './pull-bases.js';
@@ -191,12 +191,16 @@ async function finish(
         : [],
     );
     const toName = promotions.filter(({ fate }) => fate.kind !== 'named');
-    const recovered = (recovery: Recovery): void => {
-      emit({ at: Date.now(), type: 'notice', level: 'warning', message: describeRecovery(recovery) });
+    const before = settings.memory?.named;
+    const lockOptions: LockOptions = {
+      onRecovery: (recovery) => {
+        emit({ at: Date.now(), type: 'notice', level: 'warning', message: describeRecovery(recovery) });
+      },
+      ...(before !== undefined && { before }),
     };
     const [promoted, remembered] = await Promise.allSettled([
       // First, for it waits for the engine.
-      promote(engine, session, toName, settings.removal, recovered, signal),
+      promote(engine, session, toName, settings.removal, lockOptions, signal),
       settings.keepArtifacts ? undefined : remember(ended, session, settings, signal),
     ]);
     if (promoted.status === 'rejected') throw promoted.reason;

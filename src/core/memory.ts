@@ -35,6 +35,8 @@ export interface SessionMemory extends AsyncDisposable {
    * @throws EngineError, or the signal's reason
    */
   decide(hold: Hold, moved: Promise<boolean>, signal: AbortSignal): Promise<ReadonlyMap<string, Fate>>;
+  /** Image IDs by name, as `decide` found them; absent where it had no need to ask. */
+  readonly named: ReadonlyMap<string, string> | undefined;
   /** How long the last real build of a step took, in milliseconds. */
   durationOf(label: string): number | undefined;
   /** A step's context as it is by now, where it has just been listed. */

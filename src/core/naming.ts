@@ -25,6 +25,14 @@ export async function nameChanges(
     wanted.map(({ name }) => name),
     signal,
   );
+  return changesFrom(found, wanted);
+}
+
+/** @param found image IDs by name, of those that an image has */
+export function changesFrom(
+  found: ReadonlyMap<string, string>,
+  wanted: readonly Naming[],
+): readonly NameChange[] {
   return wanted
     .map(({ imageId, name }) => ({ imageId, name, previous: found.get(name) }))
     .filter(({ imageId, previous }) => previous !== imageId);

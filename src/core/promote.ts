@@ -1,7 +1,7 @@
 /** Gives final names to the images of a build that has succeeded: all of them or none, never a mixture of two builds. */
 import { messageOf, nameAll, type Naming } from './naming.js';
 import type { Engine } from './ports.js';
-import { lockNames, type Recovery } from './promotion-lock.js';
+import { lockNames, type LockOptions } from './promotion-lock.js';
 import type { Session } from './session.js';
 import type { ImageRemoval } from './traces.js';
 
@@ -13,7 +13,6 @@ export interface Promotion extends Naming {
 /**
  * Name the images. Images that lose their only name by it are removed, unless something still uses them.
  * Cancel is not heeded between the first and the last name; who dies there leaves a lock that says what was to be done.
- * @param onRecovery called where a dead session's promotion was ended first
  * @returns which replaced images could not be removed, one sentence each
  * @throws EngineError when a name could not be given; the names given before it have been taken back then
  */
@@ -22,12 +21,12 @@ export async function promote(
   session: Session,
   promotions: readonly Promotion[],
   removal: ImageRemoval,
-  onRecovery: (recovery: Recovery) => void,
+  options: LockOptions,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const labels = new Map(promotions.map(({ name, label }) => [name, label]));
   const wanted = promotions.map(({ imageId, name }) => ({ imageId, name }));
-  const { changes, lock } = await lockNames(engine, session, wanted, onRecovery, signal);
+  const { changes, lock } = await lockNames(engine, session, wanted, options, signal);
   const replacing = changes.flatMap(({ name, imageId, previous }) =>
     previous === undefined
       ? []

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { EngineError } from './errors.js';
 import { readSessionLabels, sessionTime } from './marks.js';
-import { nameChanges, removeIfNameless, type NameChange, type Naming } from './naming.js';
+import { changesFrom, nameChanges, removeIfNameless, type NameChange, type Naming } from './naming.js';
 import { lifeOf, type Life } from './owner.js';
 import type { Engine, EngineContainer, LabelledContainer } from './ports.js';
 import type { Session } from './session.js';
@@ -44,15 +44,24 @@ export interface LockedNames {
   readonly lock?: EngineContainer;
 }
 
+export interface LockOptions {
+  /** Called where a dead session's promotion was ended first. */
+  readonly onRecovery: (recovery: Recovery) => void;
+  /** Which images had names a while ago, where that is known: mostly they still have them, and it need not be asked twice. */
+  readonly before?: ReadonlyMap<string, string>;
+}
+
 /** The lock says what is to be done, so it is made for that, and made anew when names have changed until it was there. */
 export async function lockNames(
   engine: Engine,
   session: Session,
   wanted: readonly Naming[],
-  onRecovery: (recovery: Recovery) => void,
+  { onRecovery, before }: LockOptions,
   signal: AbortSignal,
 ): Promise<LockedNames> {
-  for (let changes = await nameChanges(engine, wanted, signal); ;) {
+  let changes = before === undefined ? [] : changesFrom(before, wanted);
+  if (changes.length === 0) changes = await nameChanges(engine, wanted, signal);
+  for (;;) {
     signal.throwIfAborted();
     // Others may name a part of the same set meanwhile: it is the set that counts, not what differs.
     if (changes.length === 0) return { changes };

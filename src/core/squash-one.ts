@@ -237,7 +237,7 @@ async function moveNames(
 ): Promise<SquashResult['replaced']> {
   const wanted = names.map((name) => ({ imageId, name }));
   const session = new Session(engine, []);
-  const { changes, lock } = await lockNames(engine, session, wanted, () => undefined, signal);
+  const { changes, lock } = await lockNames(engine, session, wanted, { onRecovery: () => undefined }, signal);
   // From here on a signal is not heeded: either all names are given or none.
   try {
     for (const { previous } of changes) {

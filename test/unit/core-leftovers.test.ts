@@ -322,7 +322,7 @@ describe('a promotion that a dead one has begun', () => {
     const removal = { force: false, noPrune: false };
     const session = new Session(engine, ['a', 'c']);
     const onRecovery = ({ how }: { how: string }): void => void recovered.push(how);
-    expect(await promote(engine, session, names, removal, onRecovery, NEVER)).toEqual([]);
+    expect(await promote(engine, session, names, removal, { onRecovery }, NEVER)).toEqual([]);
     expect(recovered).toEqual(['finished']);
     expect(await Promise.all(['a:latest', 'b:latest', 'c:latest'].map(idOf))).toEqual([mine, b, mine]);
     expect(engine.containers.size).toBe(0);

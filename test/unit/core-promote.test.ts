@@ -50,8 +50,15 @@ async function prepare() {
         LABELS.map(async (label) => [label, (await engine.describeImage(`${label}:latest`))?.id] as const),
       ),
     );
-  const run = () =>
-    promote(engine, session, promotions, REMOVAL, () => undefined, new AbortController().signal);
+  const run = (before?: ReadonlyMap<string, string>) =>
+    promote(
+      engine,
+      session,
+      promotions,
+      REMOVAL,
+      { onRecovery: () => undefined, ...(before !== undefined && { before }) },
+      new AbortController().signal,
+    );
   return { engine, session, earlier, promotions, named, run };
 }
 
@@ -108,6 +115,35 @@ describe('giving final names', () => {
     expect(asked, 'for the names that may be left').toEqual([[session.tagOf('c')]]);
   });
 
+  it.each([
+    ['once where they are what they were before', 1, (earlier: string) => earlier],
+    ['again where one has another image by now', 2, () => 'sha256:another'],
+  ])('asks for names %s', async (_, looks, idOfA) => {
+    const { engine, earlier, promotions, named, run } = await prepare();
+    const find = engine.findNames.bind(engine);
+    let asked = 0;
+    engine.findNames = (names) => {
+      asked += 1;
+      return find(names);
+    };
+    const before = new Map([
+      ['a:latest', idOfA(earlier.a)],
+      ['b:latest', earlier.b],
+    ]);
+    expect(await run(before)).toEqual([]);
+    const [a, b, c] = promotions.map(({ imageId }) => imageId);
+    expect(await named()).toEqual({ a, b, c });
+    expect(asked).toBe(looks);
+    for (const id of Object.values(earlier)) expect(await engine.describeImage(id)).toBeUndefined();
+  });
+
+  it('gives names that have been taken since they were as wanted', async () => {
+    const { promotions, named, run } = await prepare();
+    await run(new Map(promotions.map(({ name, imageId }) => [name, imageId])));
+    const [a, b, c] = promotions.map(({ imageId }) => imageId);
+    expect(await named()).toEqual({ a, b, c });
+  });
+
   it('takes its turn for one name, too', async () => {
     const { engine, session, promotions } = await prepare();
     const [first] = promotions;
@@ -121,7 +157,14 @@ describe('giving final names', () => {
         return find(name);
       };
     });
-    const run = promote(engine, session, first ? [first] : [], REMOVAL, () => undefined, NEVER);
+    const run = promote(
+      engine,
+      session,
+      first ? [first] : [],
+      REMOVAL,
+      { onRecovery: () => undefined },
+      NEVER,
+    );
     await waits;
     expect((await engine.describeImage('a:latest'))?.id).not.toBe(first?.imageId);
     await other.remove();
@@ -137,7 +180,14 @@ describe('giving final names', () => {
     const session = new Session(engine, LABELS, { id, journal: new Journal(folder, id, engine.info.id) });
     const remove = engine.removeImage.bind(engine);
     engine.removeImage = () => Promise.reject(new EngineError('it stays'));
-    const problems = await promote(engine, session, promotions, REMOVAL, () => undefined, NEVER);
+    const problems = await promote(
+      engine,
+      session,
+      promotions,
+      REMOVAL,
+      { onRecovery: () => undefined },
+      NEVER,
+    );
     engine.removeImage = remove;
     expect(problems[0]).toBe('the image that was b:latest before is left without a name: it stays');
     expect(await session.dispose(REMOVAL)).toEqual([]);

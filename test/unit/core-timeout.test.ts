@@ -250,6 +250,7 @@ describe('the timeout of the build', () => {
           await asked.pass(signal);
           return new Map();
         },
+        named: undefined,
         durationOf: () => undefined,
         listed: () => undefined,
         contextSent: () => undefined,
