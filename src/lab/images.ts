@@ -1,12 +1,8 @@
-/** Sees to it that an engine of the lab has the base images: pulled, or made from Debian packages. */
+/** Sees to it that an engine of the lab has the base images: pulled, or made from Debian packages and imported. */
 
 import { createReadStream } from 'node:fs';
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { BUSYBOX_IMAGE, DEBIAN_IMAGE, isMade, make, type Recipe } from './debian.js';
 import { LabError } from './error.js';
-import { run } from './exec.js';
 import { call, type Endpoint } from './http.js';
 import type { Home } from './layout.js';
 import type { Say } from './say.js';
@@ -59,8 +55,7 @@ export async function provideImages(
       registry = 'silent';
     }
     const tar = await make(home, image.recipe, say);
-    if (await usesContainerd(engine)) await buildFromTar(engine, image, tar);
-    else await importTar(engine, image, tar);
+    await importTar(engine, image, tar);
   }
 }
 
@@ -101,36 +96,6 @@ async function importTar(engine: Endpoint, image: BaseImage, tar: string): Promi
   const answer = await call(engine, { method: 'POST', path, body: createReadStream(tar) });
   if (answer.status !== 200 || answer.body.includes('"error"')) {
     throw refused(`import ${nameOf(image)}`, answer.body);
-  }
-}
-
-async function usesContainerd(engine: Endpoint): Promise<boolean> {
-  const { body } = await call(engine, { method: 'GET', path: '/info' });
-  return body.includes('io.containerd.snapshotter');
-}
-
-/**
- * By BuildKit, as images are that it pulls or builds: whenever any of its cache is pruned, it forgets what was built on an
- * image that it did not bring itself (seen on 28.5 with images that `docker pull`, `load` and `import` brought).
- */
-async function buildFromTar(engine: Endpoint, image: BaseImage, tar: string): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'habitus-lab-'));
-  try {
-    await symlink(tar, join(folder, 'rootfs.tar'));
-    await writeFile(
-      join(folder, 'Dockerfile'),
-      ['FROM scratch', 'ADD rootfs.tar /', ...image.changes, ''].join('\n'),
-    );
-    const context = join(folder, 'context.tar');
-    await run(['tar', '-C', folder, '--dereference', '-cf', context, 'rootfs.tar', 'Dockerfile']);
-    const query = new URLSearchParams({ version: '2', t: nameOf(image) });
-    const path = `/build?${query.toString()}`;
-    const answer = await call(engine, { method: 'POST', path, body: createReadStream(context) });
-    if (answer.status !== 200 || answer.body.includes('"error"')) {
-      throw refused(`build ${nameOf(image)}`, answer.body);
-    }
-  } finally {
-    await rm(folder, { recursive: true, force: true });
   }
 }
 
