@@ -1,6 +1,6 @@
 /** A build whose image stays though other builds remove theirs meanwhile: what somebody took away is built once more. */
 import { StepError } from '../core/errors.js';
-import type { BuilderEvent, BuildRequest, EngineInfo } from '../core/ports.js';
+import type { BuilderEvent, BuildRequest } from '../core/ports.js';
 import type { BuildKitConnection } from './buildkit.js';
 import { buildClassic, type ClassicBuild } from './classic.js';
 import { holdImage, inspectImage } from './images.js';
@@ -8,13 +8,9 @@ import { removeOrphans, saysVanished } from './vanished.js';
 
 const TRIES = 3;
 
-export interface HeldConnection extends BuildKitConnection {
-  readonly store: EngineInfo['store'];
-}
-
 /** See Engine.build. */
 export async function buildHeld(
-  connection: HeldConnection,
+  connection: BuildKitConnection,
   request: BuildRequest,
   onEvent: (event: BuilderEvent) => void,
   signal: AbortSignal,
@@ -60,7 +56,7 @@ interface Built extends Partial<ClassicBuild> {
 }
 
 async function attempt(
-  connection: HeldConnection,
+  connection: BuildKitConnection,
   request: BuildRequest,
   onEvent: (event: BuilderEvent) => void,
   signal: AbortSignal,
@@ -85,7 +81,7 @@ async function attempt(
 
 /** What was there before may be somebody's who is about to remove it. @returns its ID, if it stays */
 async function held(
-  { transport, store }: HeldConnection,
+  { transport, store }: BuildKitConnection,
   tag: string,
   isNew: boolean,
   signal: AbortSignal,

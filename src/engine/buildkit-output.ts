@@ -29,6 +29,7 @@ export class BuildKitOutput {
   readonly #vertexes = new Map<string, Vertex>();
   readonly #warned = new Set<string>();
   #imageId: string | undefined;
+  #lacksImage = false;
 
   constructor(onEvent: (event: BuilderEvent) => void) {
     this.#onEvent = onEvent;
@@ -37,6 +38,11 @@ export class BuildKitOutput {
   /** As it was announced: on the containerd store that is another one than it is listed under. */
   get imageId(): string | undefined {
     return this.#imageId;
+  }
+
+  /** Whether it failed since an image that it names could not be found. */
+  get lacksImage(): boolean {
+    return this.#lacksImage;
   }
 
   /** @returns the failure, if this message tells one */
@@ -103,7 +109,8 @@ export class BuildKitOutput {
   #fail(reason: string): StepError {
     const culprit = [...this.#vertexes.values()].find(({ broken }) => broken !== undefined);
     const why = culprit?.broken ?? reason;
-    const image = /^\[internal\] load metadata for (.*)$/.exec(culprit?.text ?? '')?.[1];
+    const image = LOOK_FOR_IMAGE.exec(culprit?.text ?? '')?.[1];
+    this.#lacksImage = image !== undefined;
     return buildError({
       instruction: culprit ? instructionOf(culprit.text) : commandOf(reason),
       reason: image === undefined ? why : `${image}: ${why}`,
@@ -117,6 +124,13 @@ export class BuildKitOutput {
     this.#warned.add(message);
     this.#onEvent({ type: 'warning', message });
   }
+}
+
+const LOOK_FOR_IMAGE = /^\[internal\] load metadata for (.*)$/;
+
+/** Whether this is what an instruction is told as that looks for the image behind a FROM or `--from`. */
+export function isLookForImage(text: string): boolean {
+  return LOOK_FOR_IMAGE.test(text);
 }
 
 /** `[builder 2/3] RUN make` → `RUN make`; nothing for BuildKit's own work. */

@@ -24,6 +24,7 @@ import { ImageRemover } from './image-remover.js';
 import { findNames, listImageNames, type ImageCount } from './image-names.js';
 import { describeImage, holdImage, listIntermediateImages, tagImage } from './images.js';
 import { gateway } from './networks.js';
+import { RecentLooks } from './lone-dockerfile.js';
 import type { Transport } from './transport.js';
 
 export class DockerEngine implements Engine {
@@ -32,6 +33,7 @@ export class DockerEngine implements Engine {
   readonly #remover: ImageRemover;
   readonly #env: Readonly<Record<string, string | undefined>>;
   readonly #images: ImageCount;
+  readonly #looks: RecentLooks;
   readonly archives: ImageArchives;
 
   /** @param images how many it has now, more or less */
@@ -46,12 +48,20 @@ export class DockerEngine implements Engine {
     this.#remover = new ImageRemover(transport, info.store);
     this.#env = env;
     this.#images = { store: info.store, images };
+    this.#looks = new RecentLooks(transport);
     this.archives = new EngineArchives(transport, this.#auth);
   }
 
   build(request: BuildRequest, onEvent: (event: BuilderEvent) => void, signal: AbortSignal): Promise<string> {
-    const connection = { transport: this.#transport, auth: this.#auth, remover: this.#remover };
-    return buildHeld({ ...connection, env: this.#env, store: this.info.store }, request, onEvent, signal);
+    const connection = {
+      transport: this.#transport,
+      auth: this.#auth,
+      remover: this.#remover,
+      env: this.#env,
+      store: this.info.store,
+      looks: this.#looks,
+    };
+    return buildHeld(connection, request, onEvent, signal);
   }
 
   describeImage(reference: string, signal?: AbortSignal): Promise<ImageDescription | undefined> {

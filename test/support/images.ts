@@ -136,9 +136,9 @@ export class Images {
     return images.map(({ Id }) => Id);
   }
 
-  /** An image without a name, of one empty file. @returns its ID */
-  async imported(instruction: string): Promise<string> {
-    const query = new URLSearchParams({ fromSrc: '-', changes: instruction }).toString();
+  /** An image without a name, of one empty file. @param platform the engine's own, if absent @returns its ID */
+  async imported(instruction: string, platform = ''): Promise<string> {
+    const query = new URLSearchParams({ fromSrc: '-', changes: instruction, platform }).toString();
     const archive = encode([member({ path: randomBytes(8).toString('hex') })]);
     const { body } = await this.#call('POST', `/images/create?${query}`, archive);
     const [id] = /sha256:[0-9a-f]{64}/.exec(body.toString()) ?? [];

@@ -23,14 +23,15 @@ export class Registry implements AsyncDisposable {
   /** `host/name:tag` of each manifest that was asked for by its tag, in order: engines send a HEAD first. */
   readonly asked: string[] = [];
 
-  private constructor() {
+  private constructor(readonly credentials: string | undefined) {
     this.#server = createServer((request, response) => {
       this.#answer(request, response);
     });
   }
 
-  static async open(): Promise<Registry> {
-    const registry = new Registry();
+  /** @param credentials `user:password`, where it is not open to all */
+  static async open(credentials?: string): Promise<Registry> {
+    const registry = new Registry(credentials);
     registry.#server.listen(0, '127.0.0.1');
     await once(registry.#server, 'listening');
     return registry;
@@ -80,8 +81,18 @@ export class Registry implements AsyncDisposable {
     return { mediaType, size: content.length, digest: id };
   }
 
-  #answer({ method, url = '' }: IncomingMessage, response: ServerResponse): void {
+  /** For `auths` of Docker's config.json. */
+  get auth(): string {
+    return Buffer.from(this.credentials ?? '').toString('base64');
+  }
+
+  #answer({ method, url = '', headers }: IncomingMessage, response: ServerResponse): void {
     response.setHeader('Docker-Distribution-Api-Version', 'registry/2.0');
+    if (this.credentials !== undefined && headers.authorization !== `Basic ${this.auth}`) {
+      response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="test"' });
+      response.end('{"errors":[{"code":"UNAUTHORIZED","message":"who are you?"}]}');
+      return;
+    }
     const [, name = '', kind, reference = ''] = /^\/v2\/(.+)\/(manifests|blobs)\/([^/?]+)/.exec(url) ?? [];
     if (kind === undefined) {
       response.end('{}');
