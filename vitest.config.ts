@@ -31,7 +31,8 @@ export default defineConfig({
       },
       {
         test: {
-          // 28.5 with the containerd store loses the fresh cache of one build when the cache of another is pruned.
+          // What looks at BuildKit's cache: 28.5 with the containerd store forgets the cache of all that was built on an imported base,
+          // as those of the lab are, whenever a squash beside it prunes its own.
           name: 'alone',
           include: ['test/alone/**/*.test.ts'],
           globalSetup: setup,
