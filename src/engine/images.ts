@@ -24,11 +24,13 @@ interface InspectedImage {
   } | null;
 }
 
+/** @returns `undefined` where the engine has none, also since no image can have such a name */
 export async function inspectImage(
   transport: Transport,
   reference: string,
   signal?: AbortSignal,
 ): Promise<InspectedImage | undefined> {
+  if (!CAN_BE_ASKED.test(reference)) return undefined;
   for (let tries = 1; ; tries += 1) {
     try {
       const purpose = `describe the image ${reference}`;
@@ -43,6 +45,9 @@ export async function inspectImage(
   }
 }
 
+/** Whatever else stands in a path asks for something else: a query, an escape, a segment that servers clean away. */
+const CAN_BE_ASKED = /^(?!.*(?:^|\/)\.{0,2}(?:\/|$))[\w.:@/-]+$/;
+
 /** Also where graphdrivers meet somebody who removes the image at the same time: 20.10, or 28.5, whose layers go first. */
 function isGone(error: unknown): boolean {
   if (!(error instanceof EngineError)) return false;
@@ -50,7 +55,7 @@ function isGone(error: unknown): boolean {
   return status === 404 || isMissingFile(error) || GONE.some((words) => message.includes(words));
 }
 
-const GONE = ['unrecognized image ID', 'layer does not exist'];
+const GONE = ['unrecognized image ID', 'layer does not exist', 'invalid reference format'];
 
 function isMissingFile({ message }: EngineError): boolean {
   return message.includes('failed to get digest sha256:');
