@@ -32,10 +32,9 @@ export async function buildWithBuildKit(
         'BuildKit does not limit memory and CPU of RUN: the limits count only with the classic builder',
     });
   }
-  if (await standsAlone(request, connection.store, connection.looks)) {
-    signal.throwIfAborted();
+  if (await standsAlone(request, connection.store, connection.looks, signal)) {
     const built = await buildAlone(connection, request, onEvent, signal);
-    if (built !== 'lacks an image') return built.imageId;
+    if (built !== 'needs a session') return built.imageId;
   }
   // What sessions need is loaded by the first build that needs one.
   const { buildInSession } = await import('./buildkit-session.js');
@@ -48,19 +47,29 @@ async function buildAlone(
   request: BuildRequest,
   onEvent: (event: BuilderEvent) => void,
   signal: AbortSignal,
-): Promise<BuiltByBuildKit | 'lacks an image'> {
+): Promise<BuiltByBuildKit | 'needs a session'> {
+  let fires = false as boolean;
   const progress = new Progress((event) => {
+    fires ||= isTrigger(event);
     // Its instruction begins once more, under the same ID.
     if (!isFailedLook(event)) onEvent(event);
   });
   const post = { query: buildQuery(request), headers: {}, body: Readable.from([request.dockerfile]) };
   try {
-    return await send(connection, request, () => post, { progress }, signal);
+    const built = await send(connection, request, () => post, { progress }, signal);
+    return fires ? 'needs a session' : built;
   } catch (error) {
-    // Removed meanwhile, or of another platform: registries are asked, which may want credentials.
-    if (error instanceof StepError && progress.output.lacksImage) return 'lacks an image';
+    // The base was removed, or is of another platform: registries are asked, which may want credentials.
+    const needsSession = error instanceof StepError && (fires || progress.output.lacksImage);
+    if (needsSession) return 'needs a session';
     throw error;
   }
+}
+
+/** The base has become another image since it was looked at, whose triggers copy from the context. 20.10 leaves ONBUILD out. */
+function isTrigger(event: BuilderEvent): boolean {
+  if (event.type !== 'instruction') return false;
+  return /^\[[^\]]*\] (?:ONBUILD|(?:COPY|ADD)(?!.*--from=)) /i.test(event.instruction.text);
 }
 
 function isFailedLook(event: BuilderEvent): boolean {

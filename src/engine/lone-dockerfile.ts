@@ -1,5 +1,6 @@
 /** Dockerfiles that BuildKit builds without asking us for anything. */
 import type { BuildRequest, EngineInfo, ImageDescription } from '../core/ports.js';
+import { unlessAborted } from '../core/unless-aborted.js';
 import { frontendOf } from '../dockerfile/frontend.js';
 import { findImageReferences } from '../dockerfile/references.js';
 import { usesContext } from '../dockerfile/uses-context.js';
@@ -11,18 +12,26 @@ import type { Transport } from './transport.js';
  * has every image. A session costs the engine and us more than all else that is said of a small build.
  *
  * Only a graphdriver's engine takes the images that it has; that of the containerd store asks their registries first.
- * @throws EngineError
+ * @throws the signal's reason
  */
 export async function standsAlone(
   { dockerfile, args, target, secrets, ssh }: BuildRequest,
   store: EngineInfo['store'],
   looks: RecentLooks,
+  signal: AbortSignal,
 ): Promise<boolean> {
   if (store !== 'graphdriver' || secrets.size > 0 || ssh.length > 0) return false;
-  if (usesContext(dockerfile) || frontendOf(dockerfile, args) !== undefined) return false;
+  // 20.10 knows no heredocs: their lines are instructions there.
+  if (dockerfile.includes('<<') || usesContext(dockerfile)) return false;
+  if (frontendOf(dockerfile, args) !== undefined) return false;
   const options = { buildArgs: args, ...(target !== undefined && { target }) };
   const names = new Set(findImageReferences(dockerfile, options).map(({ image }) => image));
-  const images = await Promise.all(Array.from(names, (name) => looks.at(name)));
+  const looked = Promise.all(Array.from(names, (name) => looks.at(name)));
+  const images = await unlessAborted(
+    // Whatever is wrong, the build with a session tells it.
+    looked.catch(() => [undefined]),
+    signal,
+  );
   // Triggers may copy from the context.
   return images.every((image) => image?.onBuild.length === 0);
 }

@@ -1,9 +1,11 @@
 /** What BuildKit is asked to build without a session, what it needs one for, and credentials of registries. */
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { endpointOf } from '../../src/lab/http.js';
 import { built, failureOf, buildProject, type Built } from '../support/build-library.js';
 import {
   buildYml,
@@ -13,6 +15,7 @@ import {
   type Project,
   type Subject,
 } from '../support/build-project.js';
+import type { TestEngine } from '../support/engines.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { TEST_LABEL } from '../support/images.js';
 import { Registry } from '../support/registry.js';
@@ -50,6 +53,16 @@ const sessionsOf = async (
   return { given, ...(await counted(subject, given)) };
 };
 
+/** Before anything else happens in this process. */
+function tagAtOnce({ host }: TestEngine, image: string, name: string): void {
+  const endpoint = endpointOf(host);
+  const where = endpoint?.kind === 'unix' ? { socketPath: endpoint.path } : endpoint;
+  const path = `/images/${image}/tag?repo=${encodeURIComponent(name.replace(/:latest$/, ''))}&tag=latest`;
+  const script = `http.request(${JSON.stringify({ ...where, method: 'POST', path })}, (r) => r.resume()).end()`;
+  const { status, stderr } = spawnSync(process.execPath, ['-e', script]);
+  if (status !== 0) throw new Error(String(stderr));
+}
+
 const ofBuildKit = subjects().filter(({ builder }) => builder === 'buildkit');
 
 describe.each(ofBuildKit)('on $name', (subject) => {
@@ -82,6 +95,25 @@ describe.each(ofBuildKit)('on $name', (subject) => {
     });
     expect(await given.images.text(given.name('app'), '/got')).toBe('of the context');
     expect(sessions).toBe(1);
+  });
+
+  test('opens one where the base gets triggers after it was looked at', async () => {
+    const given = await project(engine, {
+      'build.yml': buildYml({ one: ['dockerfile: one.df', 'keep: true'], app: ['depends_on: [one]'] }),
+      'one.df': 'FROM @triggers\nLABELLED\n',
+      Dockerfile: 'FROM @triggers\nLABELLED\n',
+      file: 'of the context',
+    });
+    await given.images.tag('busybox:latest', given.name('triggers'));
+    const base = await given.images.imported('ONBUILD COPY file /got');
+    await built(subject, given, {
+      emit: (event) => {
+        if (event.type === 'step-finished' && event.step === 'one')
+          tagAtOnce(engine, base, given.name('triggers'));
+      },
+    });
+    expect(await given.images.text(given.name('app'), '/got')).toBe('of the context');
+    await given.images.remove(given.name('triggers'));
   });
 
   test('opens one where triggers of the base copy from the context', async () => {
@@ -125,6 +157,23 @@ describe.each(ofBuildKit.filter(({ engine }) => engine.name === 'e28'))('on $nam
 
 describe.each(subjects())('on $name', (subject) => {
   const { engine, builder } = subject;
+
+  test.each(['busybox/../x', '/busybox', '../../version?', 'BusyBox', 'busybox#x', '%zz'])(
+    'the builder says what is wrong with a base named %j',
+    async (name) => {
+      const given = await project(engine, {
+        'build.yml': buildYml({ app: [] }),
+        Dockerfile: `FROM ${name}\nLABELLED\n`,
+      });
+      for (const fingerprint of [true, false]) {
+        const { result } = await buildProject(subject, given, { fingerprint });
+        expect(failureOf(result)?.message).toMatch(
+          /^(?:FROM .* failed|failed to parse stage name ".*"): invalid /,
+        );
+      }
+    },
+  );
+
   test('a base comes from a registry that wants credentials, which are told to nobody', async () => {
     const name = `${registry.host}/${engine.name}-${builder}-${randomBytes(4).toString('hex')}`;
     const given = await project(engine, {
