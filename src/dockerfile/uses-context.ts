@@ -11,8 +11,12 @@ export function usesContext(dockerfile: Buffer): boolean {
   return parseDockerfile(dockerfile).instructions.some(mayRead);
 }
 
-/** With room to spare: of mounts few do, and of an ADD not that which fetches everything. */
-function mayRead({ keyword, flags, trigger }: Instruction): boolean {
+/**
+ * With room to spare: of mounts few do, and of an ADD not that which fetches everything. The lines of a heredoc are instructions to
+ * builders that know none, which are the classic one and that of 20.10.
+ */
+function mayRead({ keyword, flags, trigger, heredocs }: Instruction): boolean {
+  if (heredocs > 0) return true;
   const has = (beginning: RegExp): boolean => flags.some((flag) => beginning.test(textOf(flag)));
   switch (keyword) {
     case 'add':

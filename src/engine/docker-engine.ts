@@ -23,8 +23,8 @@ import {
 import { ImageRemover } from './image-remover.js';
 import { findNames, listImageNames, type ImageCount } from './image-names.js';
 import { describeImage, holdImage, listIntermediateImages, tagImage } from './images.js';
-import { gateway } from './networks.js';
 import { RecentLooks } from './lone-dockerfile.js';
+import { gateway } from './networks.js';
 import type { Transport } from './transport.js';
 
 export class DockerEngine implements Engine {

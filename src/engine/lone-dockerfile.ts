@@ -21,9 +21,7 @@ export async function standsAlone(
   signal: AbortSignal,
 ): Promise<boolean> {
   if (store !== 'graphdriver' || secrets.size > 0 || ssh.length > 0) return false;
-  // 20.10 knows no heredocs: their lines are instructions there.
-  if (dockerfile.includes('<<') || usesContext(dockerfile)) return false;
-  if (frontendOf(dockerfile, args) !== undefined) return false;
+  if (usesContext(dockerfile) || frontendOf(dockerfile, args) !== undefined) return false;
   const options = { buildArgs: args, ...(target !== undefined && { target }) };
   const names = new Set(findImageReferences(dockerfile, options).map(({ image }) => image));
   const looked = Promise.all(Array.from(names, (name) => looks.at(name)));

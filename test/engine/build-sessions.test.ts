@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { endpointOf } from '../../src/lab/http.js';
+import { atEnd } from '../support/build-cleanup.js';
 import { built, failureOf, buildProject, type Built } from '../support/build-library.js';
 import {
   buildYml,
@@ -37,7 +38,7 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-/** Builds it. @returns with the number of builds that had one */
+/** Builds it. @returns with the number of builds that had a session */
 const counted = async (subject: Subject, given: Project): Promise<Built & { readonly sessions: number }> => {
   const proxy = await FaultProxy.start(subject.engine);
   const told = await built({ ...subject, engine: proxy.engine }, given);
@@ -104,6 +105,7 @@ describe.each(ofBuildKit)('on $name', (subject) => {
       Dockerfile: 'FROM @triggers\nLABELLED\n',
       file: 'of the context',
     });
+    atEnd(() => given.images.remove(given.name('triggers')));
     await given.images.tag('busybox:latest', given.name('triggers'));
     const base = await given.images.imported('ONBUILD COPY file /got');
     await built(subject, given, {
@@ -113,7 +115,6 @@ describe.each(ofBuildKit)('on $name', (subject) => {
       },
     });
     expect(await given.images.text(given.name('app'), '/got')).toBe('of the context');
-    await given.images.remove(given.name('triggers'));
   });
 
   test('opens one where triggers of the base copy from the context', async () => {
@@ -123,11 +124,11 @@ describe.each(ofBuildKit)('on $name', (subject) => {
       file: 'of the context',
     });
     const base = await given.images.imported('ONBUILD COPY file /got');
+    atEnd(() => given.images.remove(given.name('triggers')));
     await given.images.tag(base, given.name('triggers'));
     const { sessions } = await counted(subject, given);
     expect(await given.images.text(given.name('app'), '/got')).toBe('of the context');
     expect(sessions).toBe(1);
-    await given.images.remove(given.name('triggers'));
   });
 });
 

