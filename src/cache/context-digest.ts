@@ -11,6 +11,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { ContextError } from '../tar/errors.js';
 import type { IgnoreMatcher } from '../tar/ignore.js';
 import { shown } from '../tar/paths.js';
+import { Digests } from './digests.js';
 import { hashLarge, hashSmall, SMALL } from './hash-file.js';
 import { FileStates } from './file-states.js';
 import { look, scan, type Scanned } from '../tar/scan.js';
@@ -47,7 +48,7 @@ export interface ContextListing {
   /** Absent where contents were left for later. */
   readonly digest?: ContextDigest;
   /** Digests of files by their place in the listing, as far as they were read. */
-  readonly contents: readonly (string | undefined)[];
+  readonly contents: Pick<Digests, 'at'>;
   readonly listed: ListedFolder;
 }
 
@@ -57,8 +58,9 @@ export interface ListingOptions {
   readonly signal: AbortSignal;
 }
 
-/** How long others wait at most, in milliseconds. */
+/** How long others wait at most, in milliseconds, and after how many entries the clock is looked at. */
 const SLICE = 10;
+const BETWEEN_LOOKS = 16;
 const LARGE_AT_ONCE = 4;
 /** How often a file is read again that changes while it is read. */
 const ATTEMPTS = 3;
@@ -78,9 +80,10 @@ export async function listContext(
   signal.throwIfAborted();
   const listing = new Listing(context.directory, known, readsContents, signal);
   let until = performance.now() + SLICE;
+  let count = 0;
   for (const found of scan(context.directory, context.ignore)) {
     listing.add(found);
-    if (performance.now() < until) continue;
+    if (++count % BETWEEN_LOOKS !== 0 || performance.now() < until) continue;
     await turn();
     signal.throwIfAborted();
     until = performance.now() + SLICE;
@@ -95,7 +98,7 @@ export async function listContext(
  */
 export function isUntouched({ stamp }: ContextListing, after: ContextListing): boolean {
   if (stamp.stats !== after.stamp.stats) return false;
-  return [...stamp.racy].every(([index, content]) => after.contents[index] === content);
+  return [...stamp.racy].every(([index, content]) => after.contents.at(index) === content);
 }
 
 /** What is known of the entries, in columns: of the many objects of stat, none is kept. */
@@ -105,7 +108,7 @@ class Listing {
   readonly #readsContents: ListingOptions['readsContents'];
   readonly #signal: AbortSignal;
   readonly #listed = new ListedFolder();
-  readonly #contents: (string | undefined)[] = [];
+  readonly #contents = new Digests();
   readonly #racy = new Map<number, string>();
   readonly #changeTimes = new Words();
   readonly #inodes = new Words();
@@ -139,9 +142,8 @@ class Listing {
       this.#links.set(index, first);
       return;
     }
-    const content = this.#known.digestOf(path, stats);
-    if (content !== undefined) this.#contents[index] = content;
-    else if (this.#readsContents === 'now' || !isSettled(stats, now())) this.#readSmall(index, found);
+    if (this.#known.recall(path, stats, this.#contents, index)) return;
+    if (this.#readsContents === 'now' || !isSettled(stats, now())) this.#readSmall(index, found);
   }
 
   async readLarge(): Promise<void> {
@@ -178,15 +180,9 @@ class Listing {
 
   #digest(layout: string): ContextDigest {
     const hash = createHash('sha256').update(layout);
-    let text = '';
-    for (const content of this.#contents) {
-      text += content ?? '';
-      if (text.length < TEXT_AT_ONCE) continue;
-      hash.update(text, 'latin1');
-      text = '';
-    }
+    this.#contents.hashInto(hash);
     return {
-      digest: hash.update(text, 'latin1').digest('hex'),
+      digest: hash.digest('hex'),
       files: () => FileStates.of(this.#listed.paths, (index) => this.#stateAt(index), this.#contents),
     };
   }
@@ -232,7 +228,7 @@ class Listing {
   }
 
   #learn(index: number, { path, stats }: Scanned, content: string, readAt: bigint): void {
-    this.#contents[index] = content;
+    this.#contents.set(index, content);
     this.#known.remember(path, stats, content, readAt);
     if (!isSettled(stats, readAt)) this.#racy.set(index, content);
   }

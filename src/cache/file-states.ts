@@ -1,4 +1,5 @@
 /** What a context held, short enough to be kept and compared with the next session's. */
+import type { Digests } from './digests.js';
 
 /** States of files by path, both latin1 without NUL. */
 export class FileStates {
@@ -10,15 +11,15 @@ export class FileStates {
 
   /**
    * @param stateAt of the path at a place, without its content
-   * @param contents by place in the list of paths: digests of 32 latin1 characters; none where there is no content
+   * @param contents by place in the list of paths; none where there is no content
    */
   static of(
     paths: readonly string[],
     stateAt: (index: number) => string,
-    contents: readonly (string | undefined)[],
+    contents: Pick<Digests, 'at'>,
   ): FileStates {
     const states = paths.map((path, index): [string, string] => {
-      const content = contents[index];
+      const content = contents.at(index);
       return [path, content === undefined ? stateAt(index) : `${stateAt(index)} ${shorten(content)}`];
     });
     return new FileStates(new Map(states));

@@ -1,5 +1,6 @@
 /** Remembers the digests of a folder's files by their stat data, so that only what has changed is read again. */
 import { comparePaths } from '../tar/paths.js';
+import { DIGEST_BYTES, type Digests } from './digests.js';
 
 /** What tells a file's state. All in the units of stat(2); times in nanoseconds. */
 export interface FileStat {
@@ -13,7 +14,6 @@ export interface FileStat {
 
 const FIELDS = ['size', 'mtimeNs', 'ctimeNs', 'ino', 'dev', 'mode'] as const;
 const ROW = FIELDS.length;
-const DIGEST_BYTES = 32;
 const HEAD_BYTES = 8;
 
 const MILLISECOND = 1_000_000n;
@@ -85,14 +85,22 @@ export class StatCache {
     return this.#added.size;
   }
 
-  /** The digest of a file whose state has not changed since it was read. */
-  digestOf(path: string, stats: FileStat): string | undefined {
+  /**
+   * Put the digest of a file whose state has not changed since it was read into a place of a list.
+   * @returns whether it is known
+   */
+  recall(path: string, stats: FileStat, into: Digests, place: number): boolean {
     const added = this.#added.get(path);
-    if (added !== undefined) return sameStat(added.stats, stats) ? added.digest : undefined;
+    if (added !== undefined) {
+      if (!sameStat(added.stats, stats)) return false;
+      into.set(place, added.digest);
+      return true;
+    }
     const index = this.#find(path);
-    if (index === undefined || !this.#isSame(index, stats)) return undefined;
+    if (index === undefined || !this.#isSame(index, stats)) return false;
     this.#used[index] = 1;
-    return this.#digests.toString('latin1', index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
+    into.copy(place, this.#digests, index);
+    return true;
   }
 
   /**
@@ -149,7 +157,10 @@ export class StatCache {
   #isSame(index: number, stats: FileStat): boolean {
     writeRow(SCRATCH, 0, stats);
     const at = index * SCRATCH_WORDS.length;
-    return SCRATCH_WORDS.every((word, i) => word === this.#words[at + i]);
+    for (let i = 0; i < SCRATCH_WORDS.length; i++) {
+      if (SCRATCH_WORDS[i] !== this.#words[at + i]) return false;
+    }
+    return true;
   }
 }
 

@@ -4,8 +4,10 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Digests } from '../../src/cache/digests.js';
 import { hashLarge, hashSmall } from '../../src/cache/hash-file.js';
 import { isSettled, StatCache, type FileStat } from '../../src/cache/stat-cache.js';
+import { recalled } from '../support/digests.js';
 import { NEVER, path } from '../support/tar.js';
 import { plant, temporaryFolder } from '../support/tar-tree.js';
 
@@ -53,10 +55,10 @@ describe('remembered contents', () => {
             .sort((a, b) => a.key - b.key);
           for (const { file } of shuffled) {
             expect(
-              cache.digestOf(file.path, { ...file.stat, [field]: file.stat[field] ^ 1n }),
+              recalled(cache, file.path, { ...file.stat, [field]: file.stat[field] ^ 1n }),
             ).toBeUndefined();
-            expect(cache.digestOf(file.path, file.stat)).toBe(file.digest);
-            expect(cache.digestOf(`${file.path}\0`, file.stat)).toBeUndefined();
+            expect(recalled(cache, file.path, file.stat)).toBe(file.digest);
+            expect(recalled(cache, `${file.path}\0`, file.stat)).toBeUndefined();
           }
         },
       ),
@@ -72,15 +74,15 @@ describe('remembered contents', () => {
         (old, fresh, asked) => {
           const cache = StatCache.decode(cacheOf(old).encode());
           const kept = old.filter((_, i) => asked[i] === true);
-          for (const file of kept) cache.digestOf(file.path, file.stat);
+          for (const file of kept) recalled(cache, file.path, file.stat);
           for (const file of fresh) cache.remember(file.path, file.stat, file.digest, LATER);
           expect(cache.learned).toBe(new Set(fresh.map(({ path }) => path)).size);
           const next = StatCache.decode(cache.encode());
           const names = new Set(fresh.map((file) => file.path));
-          for (const file of fresh) expect(next.digestOf(file.path, file.stat)).toBe(file.digest);
+          for (const file of fresh) expect(recalled(next, file.path, file.stat)).toBe(file.digest);
           for (const [i, file] of old.entries()) {
             if (names.has(file.path)) continue;
-            expect(next.digestOf(file.path, file.stat)).toBe(asked[i] === true ? file.digest : undefined);
+            expect(recalled(next, file.path, file.stat)).toBe(asked[i] === true ? file.digest : undefined);
           }
         },
       ),
@@ -94,11 +96,11 @@ describe('remembered contents', () => {
       digest: 'd'.repeat(32),
     };
     const encoded = cacheOf([file]).encode();
-    expect(StatCache.decode(encoded).digestOf('a', file.stat)).toBe(file.digest);
+    expect(recalled(StatCache.decode(encoded), 'a', file.stat)).toBe(file.digest);
     for (let length = 0; length < encoded.length; length++) {
-      expect(StatCache.decode(encoded.subarray(0, length)).digestOf('a', file.stat)).toBeUndefined();
+      expect(recalled(StatCache.decode(encoded.subarray(0, length)), 'a', file.stat)).toBeUndefined();
     }
-    expect(StatCache.decode(Buffer.concat([encoded, encoded])).digestOf('a', file.stat)).toBeUndefined();
+    expect(recalled(StatCache.decode(Buffer.concat([encoded, encoded])), 'a', file.stat)).toBeUndefined();
   });
 
   it('are not kept of a file that was written to just before it was read', () => {
@@ -107,7 +109,7 @@ describe('remembered contents', () => {
     const remembered = (readAt: bigint) => {
       const cache = StatCache.empty();
       cache.remember('f', stat, 'd'.repeat(32), readAt);
-      return cache.digestOf('f', stat);
+      return recalled(cache, 'f', stat);
     };
     expect(remembered(at)).toBeUndefined();
     expect(remembered(at + SECOND / 20n)).toBeUndefined();
@@ -128,7 +130,7 @@ describe('remembered contents', () => {
       await utimes(file, 1_700_000_000, 1_700_000_000);
       const readAt = BigInt(Date.now()) * 1_000_000n;
       const stats = await lstat(file, { bigint: true });
-      const digest = cache.digestOf('f', stats) ?? hashSmall(folder.path, 'f', stats) ?? '';
+      const digest = recalled(cache, 'f', stats) ?? hashSmall(folder.path, 'f', stats) ?? '';
       cache.remember('f', stats, digest, readAt);
       expect(digest).toBe(createHash('sha256').update(content).digest('binary'));
     }
@@ -192,5 +194,29 @@ describe('hashing a file', () => {
     const before = await lstat(join(folder.path, 'f'), { bigint: true });
     await link(join(folder.path, 'f'), join(folder.path, 'g'));
     expect(hashSmall(folder.path, 'f', before)).toBeUndefined();
+  });
+});
+
+describe('a column of digests', () => {
+  it('gives each back, and hashes those that are present in the order of their places', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.option(DIGEST, { nil: undefined }), { maxLength: 50 }),
+        fc.nat({ max: 3000 }),
+        fc.boolean(),
+        (all, gap, backwards) => {
+          const places = all.map((digest, i) => ({ digest, place: i < 25 ? i : i + gap }));
+          const column = new Digests();
+          for (const { digest, place } of backwards ? places.toReversed() : places) {
+            if (digest !== undefined) column.set(place, digest);
+          }
+          for (const { digest, place } of places) expect(column.at(place)).toBe(digest);
+          const [hash, expected] = [createHash('sha256'), createHash('sha256')];
+          column.hashInto(hash);
+          const text = all.filter((digest) => digest !== undefined).join('');
+          expect(hash.digest('hex')).toBe(expected.update(text, 'latin1').digest('hex'));
+        },
+      ),
+    );
   });
 });

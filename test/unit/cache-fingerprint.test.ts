@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { digests } from '../support/digests.js';
 import { describe, expect, it } from 'vitest';
 import { explain } from '../../src/cache/explain.js';
 import { FileStates } from '../../src/cache/file-states.js';
@@ -213,7 +214,7 @@ describe('explaining', () => {
       FileStates.of(
         Object.keys(files),
         (index) => Object.values(files)[index]?.replace(/ .{32}$/, '') ?? '',
-        Object.values(files).map((state) => / (.{32})$/.exec(state)?.[1]),
+        digests(...Object.values(files).map((state) => / (.{32})$/.exec(state)?.[1])),
       );
     const before = states({
       'src/main.c': content('a'),
