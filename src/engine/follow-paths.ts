@@ -1,14 +1,6 @@
 /** Which entries of a context a build asks for: BuildKit names the sources of COPY and ADD, and sending more is only slow. */
 import type { ContextEntry } from '../tar/context.js';
-
-interface Node {
-  readonly name: string;
-  readonly parent: Node | undefined;
-  readonly children: Map<string, Node>;
-  entry: ContextEntry | undefined;
-  /** `whole`: with all that lies in it. */
-  wanted: 'no' | 'itself' | 'whole';
-}
+import { comparePaths } from '../tar/paths.js';
 
 /** Paths through symlinks; whoever has more sends the whole context. */
 const MOST_FOLLOWED = 1000;
@@ -16,6 +8,7 @@ const MOST_FOLLOWED = 1000;
 /**
  * Keep the entries that the paths name, their folders, and what symlinks on the way lead to. May keep more: a pattern that is
  * not a plain one with `*` and `?` matches every name.
+ * @param entries in fsutil's order
  * @param paths relative to the context, with wildcards, latin1 like entry paths; empty means everything
  */
 export function followPaths(
@@ -23,46 +16,116 @@ export function followPaths(
   paths: readonly string[],
 ): readonly ContextEntry[] {
   if (paths.length === 0) return entries;
-  const root = treeOf(entries);
-  const pending = paths.map((path) => ({ from: root, parts: partsOf(path) }));
+  const tree = new Tree(entries);
+  const pending = paths.map(partsOf);
   const seen = new Set<string>();
   // Links can lead to ever longer paths: `a -> a/b`, or worse with wildcards in their names.
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     if (seen.size > MOST_FOLLOWED) return entries;
-    pursue(root, next.from, next.parts, (path) => {
+    pursue(tree, tree.root, next, (path) => {
       if (seen.has(path)) return;
       seen.add(path);
-      pending.push({ from: root, parts: partsOf(path) });
+      pending.push(partsOf(path));
     });
   }
-  return entries.filter(({ path }) => isWanted(root, path));
+  return tree.wanted();
 }
 
 /** @param follow called with the path that a symlink leads to, relative to the context */
-function pursue(root: Node, from: Node, parts: readonly string[], follow: (path: string) => void): void {
+function pursue(tree: Tree, from: Subtree, parts: readonly string[], follow: (path: string) => void): void {
   const [part, ...rest] = parts;
   if (part === undefined || part.includes('**')) {
-    from.wanted = 'whole';
-    markParents(from);
+    tree.want(from);
     return;
   }
-  for (const node of matching(from, part)) {
-    if (node.entry?.type === 'symlink') {
-      node.wanted = 'whole';
-      markParents(node);
-      follow([leadsTo(node.entry), ...rest].join('/'));
-    } else pursue(root, node, rest, follow);
+  for (const found of matching(tree, from, part)) {
+    const entry = tree.at(found);
+    if (entry?.type === 'symlink') {
+      tree.want(found);
+      follow([leadsTo(entry), ...rest].join('/'));
+    } else pursue(tree, found, rest, follow);
   }
 }
 
-function matching(folder: Node, part: string): readonly Node[] {
-  if (!/[*?[\\]/.test(part)) {
-    const child = folder.children.get(part);
-    return child === undefined ? [] : [child];
+function matching(tree: Tree, folder: Subtree, part: string): Iterable<Subtree> {
+  if (!/[*?[\\]/.test(part)) return tree.child(folder, part);
+  return tree.children(folder, (name) => /[[\\]/.test(part) || wildcardMatches(part, name));
+}
+
+/** An entry, or the context itself, and all that lies below it: places in the list from `start` to before `end`. */
+interface Subtree {
+  readonly path: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** In the order of a context, whatever a folder holds comes right after it: it is found by halving. */
+class Tree {
+  readonly #entries: readonly ContextEntry[];
+  /** By place: 1 is wanted. */
+  readonly #wanted: Uint8Array;
+
+  constructor(entries: readonly ContextEntry[]) {
+    this.#entries = entries;
+    this.#wanted = new Uint8Array(entries.length);
   }
-  const children = [...folder.children.values()];
-  if (/[[\\]/.test(part)) return children;
-  return children.filter(({ name }) => wildcardMatches(part, name));
+
+  get root(): Subtree {
+    return { path: '', start: 0, end: this.#entries.length };
+  }
+
+  at({ start }: Subtree): ContextEntry | undefined {
+    return this.#entries[start];
+  }
+
+  *child(folder: Subtree, name: string): Iterable<Subtree> {
+    const path = folder.path === '' ? name : `${folder.path}/${name}`;
+    const start = this.#firstNotBefore(path, folder.start, folder.end);
+    const child = this.#subtree(path, start, folder.end);
+    if (child.start < child.end) yield child;
+  }
+
+  *children(folder: Subtree, matches: (name: string) => boolean): Iterable<Subtree> {
+    const prefix = folder.path === '' ? '' : `${folder.path}/`;
+    let place = folder.path === '' ? 0 : folder.start + 1;
+    while (place < folder.end) {
+      const path = this.#entries[place]?.path ?? '';
+      const slash = path.indexOf('/', prefix.length);
+      const child = this.#subtree(slash === -1 ? path : path.slice(0, slash), place, folder.end);
+      if (matches(child.path.slice(prefix.length))) yield child;
+      place = child.end;
+    }
+  }
+
+  /** All of it, and the folders that it is in. */
+  want({ path, start, end }: Subtree): void {
+    this.#wanted.fill(1, start, end);
+    let folder = this.root;
+    for (let slash = path.indexOf('/'); slash !== -1; slash = path.indexOf('/', slash + 1)) {
+      const at = path.slice(0, slash);
+      folder = this.#subtree(at, this.#firstNotBefore(at, folder.start, start), folder.end);
+      this.#wanted[folder.start] = 1;
+    }
+  }
+
+  wanted(): readonly ContextEntry[] {
+    return this.#entries.filter((_, place) => this.#wanted[place] === 1);
+  }
+
+  #subtree(path: string, start: number, end: number): Subtree {
+    // No name has a NUL: this comes after all that is below the path, and before what comes next.
+    return { path, start, end: this.#firstNotBefore(`${path}\0`, start, end) };
+  }
+
+  #firstNotBefore(path: string, start: number, end: number): number {
+    let [low, high] = [start, end];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (comparePaths(this.#entries[middle]?.path ?? '', path) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
 }
 
 /** `*` and `?`, which stands for any number of bytes, for it may be one character of several. Never looks back beyond the last of them. */
@@ -93,36 +156,4 @@ function partsOf(path: string): readonly string[] {
     else if (part !== '' && part !== '.') parts.push(part);
   }
   return parts;
-}
-
-function treeOf(entries: readonly ContextEntry[]): Node {
-  const root = nodeOf('', undefined);
-  for (const entry of entries) {
-    let node = root;
-    for (const name of entry.path.split('/')) {
-      const child = node.children.get(name) ?? nodeOf(name, node);
-      node.children.set(name, child);
-      node = child;
-    }
-    node.entry = entry;
-  }
-  return root;
-}
-
-function nodeOf(name: string, parent: Node | undefined): Node {
-  return { name, parent, children: new Map(), entry: undefined, wanted: 'no' };
-}
-
-function markParents(node: Node): void {
-  for (let { parent } = node; parent?.wanted === 'no'; { parent } = parent) parent.wanted = 'itself';
-}
-
-function isWanted(root: Node, path: string): boolean {
-  let node: Node | undefined = root;
-  for (const name of path.split('/')) {
-    if (node.wanted === 'whole') return true;
-    node = node.children.get(name);
-    if (node === undefined) return false;
-  }
-  return node.wanted !== 'no';
 }

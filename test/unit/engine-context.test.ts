@@ -8,6 +8,7 @@ import { RegistryAuth } from '../../src/engine/auth.js';
 import { followPaths } from '../../src/engine/follow-paths.js';
 import { offerKept, statOf } from '../../src/engine/fsutil.js';
 import { memoryFolder } from '../../src/engine/memory-folder.js';
+import { comparePaths } from '../../src/tar/paths.js';
 import { folder, listAll, member, NEVER } from '../support/tar.js';
 
 const link = (path: string, linkname: string) => member({ path, type: 'symlink', linkname }).entry;
@@ -45,6 +46,30 @@ describe('following the paths of COPY', () => {
 
   it('keeps everything for nothing, for the root and for **', () => {
     for (const paths of [[], ['.'], ['/'], ['**/x']]) expect(kept(...paths)).toHaveLength(TREE.length);
+  });
+
+  it('keeps what a path matches, with all that lies below it and the folders above it, and nothing else', () => {
+    const names = fc.constantFrom('a', 'b', 'ab', 'a!', 'a-b');
+    const paths = fc.array(fc.array(names, { minLength: 1, maxLength: 3 }), { maxLength: 12 });
+    const parts = fc.array(fc.constantFrom('a', 'b', 'a!', '*', 'a*', '?', '*b'), { maxLength: 3 });
+    const fits = (part: string, name: string | undefined) =>
+      name !== undefined && new RegExp(`^${part.replaceAll(/[*?]/g, '.*')}$`).test(name);
+    fc.assert(
+      fc.property(paths, fc.array(parts, { minLength: 1, maxLength: 3 }), (all, asked) => {
+        const listed = [
+          ...new Set(all.flatMap((each) => each.map((_, i) => each.slice(0, i + 1).join('/')))),
+        ].sort(comparePaths);
+        const matched = listed.filter((path) =>
+          asked.some((each) => each.every((part, i) => fits(part, path.split('/')[i]))),
+        );
+        const expected = listed.filter((path) => matched.some((each) => `${each}/`.startsWith(`${path}/`)));
+        const found = followPaths(
+          listed.map(file),
+          asked.map((each) => each.join('/')),
+        );
+        expect(found.map(({ path }) => path)).toEqual(expected);
+      }),
+    );
   });
 
   it('keeps the folders of what it keeps', () => {
