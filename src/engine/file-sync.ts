@@ -8,13 +8,15 @@ import { offerKept, statOf, type Offer } from './fsutil.js';
 import type { Call } from './grpc-call.js';
 import type { Handlers } from './grpc-server.js';
 import { GrpcError, STATUS } from './grpc-status.js';
-import { PREFIX, writePrefix } from './grpc-frames.js';
+import { frame } from './grpc-frames.js';
 import { Outbox } from './outbox.js';
 import { dataHeadLength, END_OF_LIST, errorPacket, FINISH, StatPackets, writeDataHead } from './packets.js';
 import { CALLS, decodePacket, PACKET } from './wire.js';
 
 /** Files up to this size are read at once, many into one buffer: asking for each would take longer than reading it. */
 const SMALL = 1 << 16;
+/** Bytes of packets that announce entries. */
+const LISTED_AT_ONCE = 1 << 14;
 /** How long others wait at most, in milliseconds. */
 const SLICE = 10;
 
@@ -106,9 +108,11 @@ class Transfer {
     for (const { entry, content } of await this.#selected()) {
       if (content !== undefined) this.#files.set(number, content);
       number += 1;
-      await this.#put(packets.make(statOf(entry)));
+      if (packets.add(statOf(entry)) < LISTED_AT_ONCE) continue;
+      await this.#putFramed(packets.take());
       await this.#giveWay();
     }
+    await this.#putFramed(packets.take());
     await this.#put(END_OF_LIST);
     this.#outbox.flush();
   }
@@ -184,10 +188,11 @@ class Transfer {
   }
 
   #put(message: Buffer): Promise<void> {
-    return this.#outbox.put(PREFIX + message.length, (target) => {
-      writePrefix(target, 0, message.length);
-      return PREFIX + message.copy(target, PREFIX);
-    });
+    return this.#putFramed(frame(message));
+  }
+
+  #putFramed(messages: Buffer): Promise<void> {
+    return this.#outbox.put(messages.length, (target) => messages.copy(target));
   }
 
   async #giveWay(): Promise<void> {

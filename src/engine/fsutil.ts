@@ -17,7 +17,7 @@ const GO_SETGID = 2 ** 22;
 const GO_STICKY = 2 ** 20;
 
 export function statOf(entry: ContextEntry): Stat {
-  const { path, uid, gid, linkname, devMajor, devMinor } = entry;
+  const { path, uid, gid, linkname, devMajor = 0, devMinor = 0 } = entry;
   return {
     path,
     mode: goMode(entry),
@@ -25,9 +25,9 @@ export function statOf(entry: ContextEntry): Stat {
     gid,
     size: entry.type === 'symlink' ? (linkname ?? '').length : entry.size,
     modTime: entry.mtimeNs,
-    ...(linkname !== undefined && { linkname }),
-    ...(devMajor !== undefined && { devmajor: devMajor }),
-    ...(devMinor !== undefined && { devminor: devMinor }),
+    linkname,
+    devmajor: devMajor,
+    devminor: devMinor,
   };
 }
 
@@ -53,7 +53,9 @@ function offer(entry: ContextEntry): Offer {
  * leaves the new name beside the old one, as rename(2) does nothing where both are one file.
  */
 export function offerKept(kept: readonly ContextEntry[], all: readonly ContextEntry[]): readonly Offer[] {
-  const names = new Set(kept.filter(({ type }) => type === 'hardlink').map(({ linkname = '' }) => linkname));
+  const links = kept.filter(({ type }) => type === 'hardlink');
+  if (links.length === 0) return kept.map(offer);
+  const names = new Set(links.map(({ linkname = '' }) => linkname));
   const files = new Map(all.filter(({ path }) => names.has(path)).map((entry) => [entry.path, entry]));
   const present = new Map(kept.filter(({ path }) => names.has(path)).map(({ path }) => [path, path]));
   return kept.map((entry) => {

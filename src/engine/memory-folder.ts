@@ -6,8 +6,8 @@ import type { BuildContext, ContextEntry } from '../tar/context.js';
 /** @param files contents by name, in the order of their names' bytes */
 export function memoryFolder(files: ReadonlyMap<string, Buffer>): BuildContext {
   return {
-    async *entries() {
-      for (const [path, content] of files) yield await Promise.resolve(entryOf(path, content));
+    *entries() {
+      for (const [path, content] of files) yield entryOf(path, content);
     },
     open: ({ path }) => Readable.from([files.get(path) ?? Buffer.alloc(0)], { objectMode: false }),
   };

@@ -16,18 +16,42 @@ export function errorPacket(message: string): Buffer {
   return packet.data(PACKET_FIELD.data, Buffer.from(message)).bytes;
 }
 
-/** Makes packets that announce an entry; each is valid until the next is made. */
+/** Collects packets that announce entries, as gRPC messages one after the other. */
 export class StatPackets {
   readonly #stat = new MessageWriter();
-  readonly #packet = new MessageWriter();
+  #buffer = Buffer.allocUnsafeSlow(1 << 15);
+  #used = 0;
 
-  make(stat: Stat): Buffer {
+  /** @returns bytes of all that are collected */
+  add(stat: Stat): number {
     writeStat(this.#stat.clear(), stat);
-    return this.#packet.clear().data(PACKET_FIELD.stat, this.#stat.bytes).bytes;
+    const { length } = this.#stat;
+    const packet = 1 + varintLength(length) + length;
+    this.#makeRoom(PREFIX + packet);
+    writePrefix(this.#buffer, this.#used, packet);
+    const at = this.#used + PREFIX;
+    this.#buffer[at] = STAT_TAG;
+    this.#used = this.#stat.copyTo(this.#buffer, writeVarint(this.#buffer, at + 1, length));
+    return this.#used;
+  }
+
+  /** All that are collected, to begin anew; valid until the next is added. */
+  take(): Buffer {
+    const packets = this.#buffer.subarray(0, this.#used);
+    this.#used = 0;
+    return packets;
+  }
+
+  #makeRoom(bytes: number): void {
+    if (this.#used + bytes <= this.#buffer.length) return;
+    const larger = Buffer.allocUnsafeSlow(2 * (this.#used + bytes));
+    this.#buffer.copy(larger, 0, 0, this.#used);
+    this.#buffer = larger;
   }
 }
 
 const TYPE_TAG = PACKET_FIELD.type << 3;
+const STAT_TAG = (PACKET_FIELD.stat << 3) | 2;
 const ID_TAG = PACKET_FIELD.id << 3;
 const DATA_TAG = (PACKET_FIELD.data << 3) | 2;
 

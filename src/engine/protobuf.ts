@@ -100,6 +100,16 @@ export class MessageWriter {
     return this.#buffer.subarray(0, this.#length);
   }
 
+  /** Of `bytes`. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Write `bytes` elsewhere. @returns where they end */
+  copyTo(target: Buffer, at: number): number {
+    return at + this.#buffer.copy(target, at, 0, this.#length);
+  }
+
   clear(): this {
     this.#length = 0;
     return this;
@@ -119,9 +129,15 @@ export class MessageWriter {
     if (value === 0n) return this;
     this.#room(2 * LONGEST_VARINT);
     this.#varint(field * 8 + VARINT);
-    let rest = BigInt.asUintN(64, value);
-    for (; rest > 0x7fn; rest >>= 7n) this.#buffer[this.#length++] = Number(rest & 0x7fn) | 0x80;
-    this.#buffer[this.#length++] = Number(rest);
+    // Halves of 32 bits: a bigint for each byte takes ten times as long.
+    let low = Number(BigInt.asUintN(32, value));
+    let high = Number(BigInt.asUintN(32, value >> 32n));
+    while (high > 0 || low > 0x7f) {
+      this.#buffer[this.#length++] = (low & 0x7f) | 0x80;
+      low = (low >>> 7) + (high & 0x7f) * 2 ** 25;
+      high >>>= 7;
+    }
+    this.#buffer[this.#length++] = low;
     return this;
   }
 

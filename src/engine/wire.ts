@@ -73,9 +73,9 @@ export interface Stat {
   readonly size: number;
   /** Nanoseconds since the epoch. */
   readonly modTime: bigint;
-  readonly linkname?: string;
-  readonly devmajor?: number;
-  readonly devminor?: number;
+  readonly linkname: string | undefined;
+  readonly devmajor: number;
+  readonly devminor: number;
 }
 
 /** Write its fields. Extended attributes are left out: BuildKit drops them (tried on 20.10 and 28.5). */
@@ -87,8 +87,8 @@ export function writeStat(writer: MessageWriter, stat: Stat): void {
     .number(4, stat.gid)
     .number(5, stat.size)
     .int64(6, stat.modTime)
-    .number(8, stat.devmajor ?? 0)
-    .number(9, stat.devminor ?? 0);
+    .number(8, stat.devmajor)
+    .number(9, stat.devminor);
   if (stat.linkname !== undefined) writer.data(7, stat.linkname);
 }
 

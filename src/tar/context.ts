@@ -32,9 +32,10 @@ export interface ContextEntry {
 export interface BuildContext {
   /**
    * All entries, sorted by path component bytes, each folder before its children (so `a`, `a/b`, `a-b`): the order that
-   * fsutil wants. Every parent folder of an entry is itself an entry. The root is not.
+   * fsutil wants. Every parent folder of an entry is itself an entry. The root is not. They come without waiting where all of
+   * them are known.
    */
-  entries(signal: AbortSignal): AsyncIterable<ContextEntry>;
+  entries(signal: AbortSignal): AsyncIterable<ContextEntry> | Iterable<ContextEntry>;
   /**
    * Content of a `file` entry that `entries` gave. Delivers exactly `entry.size` bytes or fails
    * with a UsageError-like message that names the file when it changed or vanished meanwhile.

@@ -46,11 +46,11 @@ class OverlaidContext implements BuildContext {
     this.#overlaid = overlaid;
   }
 
-  async *entries(signal: AbortSignal): AsyncGenerator<ContextEntry> {
-    const links = new LinkNames<string>();
-    for await (const { entry, inode } of this.#merge(signal)) {
-      yield inode === undefined || entry.path === DOCKERIGNORE ? entry : links.name(entry, inode);
-    }
+  entries(signal: AbortSignal): AsyncIterable<ContextEntry> | Iterable<ContextEntry> {
+    const listed = this.#listed;
+    // Whoever asks again does so later.
+    this.#listed = undefined;
+    return listed === undefined ? this.#walked(signal) : this.#known(listed);
   }
 
   open(entry: ContextEntry, signal: AbortSignal): Readable {
@@ -64,30 +64,22 @@ class OverlaidContext implements BuildContext {
     return new LocalFile(this.#options.directory, entry);
   }
 
-  /** Both sources are in the same order: walk them together. */
-  async *#merge(signal: AbortSignal): AsyncGenerator<WalkedEntry> {
-    const sorted = [...this.#overlaid.values()].sort((a, b) => comparePaths(a.entry.path, b.entry.path));
-    let next = 0;
-    const listed = this.#listed;
-    // Whoever asks again does so later.
-    this.#listed = undefined;
-    for await (const local of listed?.entries() ??
-      walk(this.#options.directory, this.#options.ignore, signal)) {
-      let over = sorted[next];
-      while (over && comparePaths(over.entry.path, local.entry.path) < 0) {
-        yield this.#place(over);
-        next += 1;
-        over = sorted[next];
-      }
-      if (over?.entry.path === local.entry.path) {
-        refuseClash(over, local.entry);
-        yield over.type === 'parent' ? local : over;
-        next += 1;
-      } else {
-        yield local;
-      }
+  async *#walked(signal: AbortSignal): AsyncGenerator<ContextEntry> {
+    const merge = this.#merge();
+    for await (const local of walk(this.#options.directory, this.#options.ignore, signal)) {
+      yield* merge.upTo(local);
     }
-    for (const over of sorted.slice(next)) yield this.#place(over);
+    yield* merge.rest();
+  }
+
+  *#known(listed: ListedFolder): Generator<ContextEntry> {
+    const merge = this.#merge();
+    for (const local of listed.entries()) yield* merge.upTo(local);
+    yield* merge.rest();
+  }
+
+  #merge(): Merge {
+    return new Merge([...this.#overlaid.values()], (over) => this.#place(over));
   }
 
   /** A parent that only artifacts need looks like the folder there, even if that one is ignored. */
@@ -100,6 +92,44 @@ class OverlaidContext implements BuildContext {
       const found = folderAt(this.#options.directory, slash === -1 ? path : path.slice(0, slash));
       if (found === undefined || slash === -1) return found;
     }
+  }
+}
+
+/** Two sources in the same order: artifacts, and what is told of the folder. */
+class Merge {
+  readonly #overlaid: readonly Overlaid[];
+  readonly #place: (over: Overlaid) => WalkedEntry;
+  readonly #links = new LinkNames<string>();
+  #next = 0;
+
+  /** @param place makes an entry of what the folder does not have */
+  constructor(overlaid: readonly Overlaid[], place: (over: Overlaid) => WalkedEntry) {
+    this.#overlaid = overlaid.toSorted((a, b) => comparePaths(a.entry.path, b.entry.path));
+    this.#place = place;
+  }
+
+  /** What comes before an entry of the folder, and it or what takes its place. */
+  *upTo(local: WalkedEntry): Generator<ContextEntry> {
+    let over = this.#overlaid[this.#next];
+    while (over && comparePaths(over.entry.path, local.entry.path) < 0) {
+      yield this.#named(this.#place(over));
+      over = this.#overlaid[++this.#next];
+    }
+    if (over?.entry.path === local.entry.path) {
+      refuseClash(over, local.entry);
+      this.#next += 1;
+      yield this.#named(over.type === 'parent' ? local : over);
+    } else {
+      yield this.#named(local);
+    }
+  }
+
+  *rest(): Generator<ContextEntry> {
+    for (const over of this.#overlaid.slice(this.#next)) yield this.#named(this.#place(over));
+  }
+
+  #named({ entry, inode }: WalkedEntry): ContextEntry {
+    return inode === undefined || entry.path === DOCKERIGNORE ? entry : this.#links.name(entry, inode);
   }
 }
 

@@ -76,7 +76,7 @@ export async function readAll(stream: Readable): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-export async function listAll<Entry>(entries: AsyncIterable<Entry>): Promise<Entry[]> {
+export async function listAll<Entry>(entries: AsyncIterable<Entry> | Iterable<Entry>): Promise<Entry[]> {
   const all: Entry[] = [];
   for await (const entry of entries) all.push(entry);
   return all;

@@ -49,6 +49,19 @@ describe('Protocol Buffers', () => {
     );
   });
 
+  it('have numbers of 64 bits, each seven bits at a time', () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), (value) => {
+        fc.pre(value !== 0n);
+        const [, ...septets] = new MessageWriter().int64(1, value).bytes;
+        const read = septets.reduceRight((all, byte) => (all << 7n) | BigInt(byte & 0x7f), 0n);
+        expect(BigInt.asIntN(64, read)).toBe(value);
+        expect(septets.map((byte) => byte > 0x7f)).toEqual(septets.map((_, i) => i < septets.length - 1));
+        expect(septets.length === 1 || septets.at(-1) !== 0, 'no longer than need be').toBe(true);
+      }),
+    );
+  });
+
   it('are refused where they are cut off, and unknown fields passed over', () => {
     expect(fields(Buffer.from('09' + '0102030405060708' + '0d' + '01020304' + '1001', 'hex'))).toEqual([
       [2, 1],
