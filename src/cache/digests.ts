@@ -31,6 +31,12 @@ export class Digests {
     return this.#bytes.toString('latin1', index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
   }
 
+  /** The first bytes of one, as base64. */
+  start(index: number, bytes: number): string | undefined {
+    if (this.#present[index] !== 1) return undefined;
+    return this.#bytes.toString('base64', index * DIGEST_BYTES, index * DIGEST_BYTES + bytes);
+  }
+
   /** All that are present, in the order of their places. */
   hashInto(hash: Hash): void {
     const present = this.#present;

@@ -14,6 +14,7 @@ export interface FileStat {
 
 const FIELDS = ['size', 'mtimeNs', 'ctimeNs', 'ino', 'dev', 'mode'] as const;
 const ROW = FIELDS.length;
+const ROW_WORDS = 2 * ROW;
 const HEAD_BYTES = 8;
 
 const MILLISECOND = 1_000_000n;
@@ -41,12 +42,13 @@ interface Known {
   readonly digest: string;
 }
 
+type Added = readonly [path: string, Known];
+
 /** The files of one folder. Paths are latin1, digests 32 latin1 characters: the bytes of a SHA-256. */
 export class StatCache {
   /** In the order of `comparePaths`, in which files are asked for too. */
   readonly #paths: readonly string[];
-  /** ROW words for each path; and the same as words that can be compared without making numbers of them. */
-  readonly #stats: BigInt64Array;
+  /** ROW_WORDS for each path: halves of what stat says, which can be compared without making bigints of them. */
   readonly #words: Int32Array;
   readonly #digests: Buffer;
   readonly #used: Uint8Array;
@@ -54,16 +56,15 @@ export class StatCache {
   /** Where the next path is likely to be. */
   #next = 0;
 
-  private constructor(paths: readonly string[], stats: BigInt64Array, digests: Buffer) {
+  private constructor(paths: readonly string[], words: Int32Array, digests: Buffer) {
     this.#paths = paths;
-    this.#stats = stats;
-    this.#words = new Int32Array(stats.buffer);
+    this.#words = words;
     this.#digests = digests;
     this.#used = new Uint8Array(paths.length);
   }
 
   static empty(): StatCache {
-    return new StatCache([], new BigInt64Array(), Buffer.alloc(0));
+    return new StatCache([], new Int32Array(), Buffer.alloc(0));
   }
 
   /** @param encoded what `encode` gave; what does not fit gives an empty one */
@@ -71,13 +72,13 @@ export class StatCache {
     if (encoded === undefined || encoded.length < HEAD_BYTES) return StatCache.empty();
     const count = encoded.readUInt32LE(0);
     const statsAt = HEAD_BYTES + encoded.readUInt32LE(4);
-    const digestsAt = statsAt + count * ROW * BigInt64Array.BYTES_PER_ELEMENT;
+    const digestsAt = statsAt + count * ROW_WORDS * Int32Array.BYTES_PER_ELEMENT;
     if (encoded.length !== digestsAt + count * DIGEST_BYTES) return StatCache.empty();
     const paths = count === 0 ? [] : encoded.toString('latin1', HEAD_BYTES, statsAt).split('\0');
     if (paths.length !== count) return StatCache.empty();
-    const stats = new BigInt64Array(count * ROW);
-    encoded.copy(new Uint8Array(stats.buffer), 0, statsAt, digestsAt);
-    return new StatCache(paths, stats, encoded.subarray(digestsAt));
+    const words = new Int32Array(count * ROW_WORDS);
+    encoded.copy(new Uint8Array(words.buffer), 0, statsAt, digestsAt);
+    return new StatCache(paths, words, encoded.subarray(digestsAt));
   }
 
   /** Of how many files `encode` gives what `decode` was not given. */
@@ -116,26 +117,36 @@ export class StatCache {
 
   /** What was asked for or remembered since `decode`; other files are taken for gone. */
   encode(): Buffer {
-    const files: (readonly [path: string, from: number | Known])[] = [...this.#added];
-    for (const [index, path] of this.#paths.entries()) {
-      if (this.#used[index] === 1 && !this.#added.has(path)) files.push([path, index]);
+    const files = this.#kept();
+    const names: string[] = [];
+    const words = new Int32Array(files.length * ROW_WORDS);
+    const rows = new BigInt64Array(words.buffer);
+    const digests = Buffer.allocUnsafe(files.length * DIGEST_BYTES);
+    for (const [row, from] of files.entries()) {
+      if (typeof from === 'number') {
+        names.push(this.#paths[from] ?? '');
+        copyRow(this.#words, from, words, row, ROW_WORDS);
+        copyRow(this.#digests, from, digests, row, DIGEST_BYTES);
+      } else {
+        const [path, { stats, digest }] = from;
+        names.push(path);
+        writeRow(rows, row, stats);
+        digests.write(digest, row * DIGEST_BYTES, 'latin1');
+      }
     }
-    files.sort(([a], [b]) => comparePaths(a, b));
-    const paths = Buffer.from(files.map(([path]) => path).join('\0'), 'latin1');
+    const paths = Buffer.from(names.join('\0'), 'latin1');
     const head = Buffer.alloc(HEAD_BYTES);
     head.writeUInt32LE(files.length, 0);
     head.writeUInt32LE(paths.length, 4);
-    const stats = new BigInt64Array(files.length * ROW);
-    for (const [at, [, from]] of files.entries()) {
-      if (typeof from === 'number') stats.set(this.#stats.subarray(from * ROW, (from + 1) * ROW), at * ROW);
-      else writeRow(stats, at, from.stats);
-    }
-    const digests = files.map(([, from]) =>
-      typeof from === 'number'
-        ? this.#digests.subarray(from * DIGEST_BYTES, (from + 1) * DIGEST_BYTES)
-        : Buffer.from(from.digest, 'latin1'),
-    );
-    return Buffer.concat([head, paths, Buffer.from(stats.buffer), ...digests]);
+    return Buffer.concat([head, paths, Buffer.from(words.buffer), digests]);
+  }
+
+  /** What `encode` keeps, in order: places of what was decoded, and what was added. */
+  #kept(): readonly (number | Added)[] {
+    const pathOf = (file: number | Added): string =>
+      (typeof file === 'number' ? this.#paths[file] : file[0]) ?? '';
+    const old = [...this.#paths.keys()].filter((i) => this.#used[i] === 1 && !this.#added.has(pathOf(i)));
+    return [...old, ...this.#added].sort((a, b) => comparePaths(pathOf(a), pathOf(b)));
   }
 
   #find(path: string): number | undefined {
@@ -156,8 +167,8 @@ export class StatCache {
 
   #isSame(index: number, stats: FileStat): boolean {
     writeRow(SCRATCH, 0, stats);
-    const at = index * SCRATCH_WORDS.length;
-    for (let i = 0; i < SCRATCH_WORDS.length; i++) {
+    const at = index * ROW_WORDS;
+    for (let i = 0; i < ROW_WORDS; i++) {
       if (SCRATCH_WORDS[i] !== this.#words[at + i]) return false;
     }
     return true;
@@ -170,4 +181,15 @@ const SCRATCH_WORDS = new Int32Array(SCRATCH.buffer);
 function writeRow(rows: BigInt64Array, row: number, stats: FileStat): void {
   let at = row * ROW;
   for (const field of FIELDS) rows[at++] = stats[field];
+}
+
+/** A few words: calls for so few cost more than they do. */
+function copyRow<Words extends Int32Array | Buffer>(
+  from: Words,
+  row: number,
+  to: Words,
+  toRow: number,
+  width: number,
+): void {
+  for (let i = 0; i < width; i++) to[toRow * width + i] = from[row * width + i] ?? 0;
 }
