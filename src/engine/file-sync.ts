@@ -15,8 +15,8 @@ import { CALLS, decodePacket, PACKET } from './wire.js';
 
 /** Files up to this size are read at once, many into one buffer: asking for each would take longer than reading it. */
 const SMALL = 1 << 16;
-/** Bytes of packets that announce entries. */
-const LISTED_AT_ONCE = 1 << 14;
+/** Bytes of packets that announce entries: the engine compares the first while the others are made. */
+const LISTED_AT_ONCE = 1 << 15;
 /** How long others wait at most, in milliseconds. */
 const SLICE = 10;
 
@@ -110,6 +110,7 @@ class Transfer {
       number += 1;
       if (packets.add(statOf(entry)) < LISTED_AT_ONCE) continue;
       await this.#putFramed(packets.take());
+      this.#outbox.flush();
       await this.#giveWay();
     }
     await this.#putFramed(packets.take());
