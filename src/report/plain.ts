@@ -2,12 +2,12 @@
 import type { BuildEvent, InstructionEvent } from '../core/events.js';
 import { formatBytes } from './bytes.js';
 import { formatDuration } from './duration.js';
-import { reduce } from './reduce.js';
+import { LiveView } from './reduce.js';
 import type { Reporter, ReporterOptions } from './reporter.js';
 import { firstLine, sanitize } from './sanitize.js';
 import { MARKS, createPaint, plural, shortId, type Paint } from './style.js';
 import { summarize } from './summary.js';
-import { EMPTY_VIEW, type View } from './view.js';
+import type { View } from './view.js';
 import { clip, displayWidth, pad } from './width.js';
 import { describeBuild, describePhase } from './words.js';
 
@@ -17,10 +17,10 @@ export function createPlainReporter({
   suppress,
 }: Pick<ReporterOptions, 'stream' | 'color' | 'suppress'>): Reporter {
   const paint = createPaint(color);
-  let view = EMPTY_VIEW;
+  const view = new LiveView();
   return {
     emit(event) {
-      view = reduce(view, event);
+      view.add(event);
       if (suppress && event.type === 'output') return;
       const text = plainLine(event, view, paint);
       if (text !== undefined) stream.write(`${text}\n`);

@@ -1,38 +1,82 @@
-/** Folds one event of a build into the view. Pure; takes events in any order, for a display must never end a build. */
+/** Folds the events of a build into the view. Takes them in any order, for a display must never end a build. */
 import type { BuildEvent, InstructionEvent } from '../core/events.js';
 import { sanitize } from './sanitize.js';
-import { TAIL_LINES, TAIL_LINE_LENGTH, type StepProgress, type StepView, type View } from './view.js';
+import {
+  TAIL_LINES,
+  TAIL_LINE_LENGTH,
+  type BuildView,
+  type Outcome,
+  type StepProgress,
+  type StepView,
+  type View,
+} from './view.js';
 
 /** More than any builder works at in one step; what a lost event leaves open must not pile up. */
 const OPEN_INSTRUCTIONS = 32;
 
 type Working = Extract<StepProgress, { state: 'working' }>;
 
-export function reduce(view: View, event: BuildEvent): View {
+/** Changes with each event: with thousands of steps a new map for each would take longer than all else. Its steps never change. */
+export class LiveView implements View {
+  #build: BuildView | undefined;
+  #steps = new Map<string, StepView>();
+  #outcome: Outcome | undefined;
+
+  get build(): BuildView | undefined {
+    return this.#build;
+  }
+
+  get steps(): ReadonlyMap<string, StepView> {
+    return this.#steps;
+  }
+
+  get outcome(): Outcome | undefined {
+    return this.#outcome;
+  }
+
+  add(event: BuildEvent): void {
+    switch (event.type) {
+      case 'build-started': {
+        const { session, engine, builder, jobs, at } = event;
+        this.#build = { session, engine, builder, jobs, startedAt: at };
+        this.#steps = new Map([
+          ...event.steps.map(({ label, dependsOn }) => [label, newStep(label, dependsOn)] as const),
+          ...this.#steps,
+        ]);
+        return;
+      }
+      case 'build-finished':
+        this.#outcome = { status: event.status, durationMs: event.durationMs };
+        return;
+      case 'step-started':
+      case 'phase-started':
+      case 'instruction':
+      case 'output':
+      case 'step-finished': {
+        const step = this.#steps.get(event.step) ?? newStep(event.step, []);
+        this.#steps.set(event.step, reduceStep(step, event));
+        return;
+      }
+      case 'squashed':
+      case 'proof-started':
+      case 'proof-finished':
+      case 'promoted':
+      case 'notice':
+    }
+  }
+}
+
+type StepEvent = Extract<
+  BuildEvent,
+  { type: 'step-started' | 'phase-started' | 'instruction' | 'output' | 'step-finished' }
+>;
+
+function reduceStep(step: StepView, event: StepEvent): StepView {
   switch (event.type) {
-    case 'build-started':
-      return {
-        ...view,
-        build: {
-          session: event.session,
-          engine: event.engine,
-          builder: event.builder,
-          jobs: event.jobs,
-          startedAt: event.at,
-        },
-        steps: new Map([
-          ...event.steps.map(
-            ({ label, dependsOn }) => [label, view.steps.get(label) ?? newStep(label, dependsOn)] as const,
-          ),
-          ...view.steps,
-        ]),
-      };
     case 'step-started':
-      return withStep(view, event.step, (step) =>
-        step.progress.state === 'waiting' ? { ...step, progress: beginning(event.at) } : step,
-      );
+      return step.progress.state === 'waiting' ? { ...step, progress: beginning(event.at) } : step;
     case 'phase-started':
-      return withWork(view, event.step, event.at, (work) => ({
+      return changeWork(step, event.at, (work) => ({
         state: 'working',
         startedAt: work.startedAt,
         phase: event.phase,
@@ -40,16 +84,14 @@ export function reduce(view: View, event: BuildEvent): View {
         instructions: [],
       }));
     case 'instruction':
-      return withStep(view, event.step, (step) => countInstruction(step, event.instruction, event.at));
+      return countInstruction(step, event.instruction, event.at);
     case 'output':
-      return withStep(view, event.step, (step) => ({
+      return {
         ...step,
         tail: [...step.tail, sanitize(event.line).slice(0, TAIL_LINE_LENGTH)].slice(-TAIL_LINES),
-      }));
-    case 'squashed':
-      return view;
+      };
     case 'step-finished':
-      return withStep(view, event.step, (step) => ({
+      return {
         ...step,
         progress: {
           state: 'finished',
@@ -59,14 +101,7 @@ export function reduce(view: View, event: BuildEvent): View {
           ...(event.failure !== undefined && { failure: event.failure }),
           ...(event.reason !== undefined && { reason: event.reason }),
         },
-      }));
-    case 'build-finished':
-      return { ...view, outcome: { status: event.status, durationMs: event.durationMs } };
-    case 'proof-started':
-    case 'proof-finished':
-    case 'promoted':
-    case 'notice':
-      return view;
+      };
   }
 }
 
@@ -84,16 +119,7 @@ function beginning(at: number): Working {
   return { state: 'working', startedAt: at, phase: 'build', instructions: [] };
 }
 
-function withStep(view: View, label: string, change: (step: StepView) => StepView): View {
-  const step = view.steps.get(label) ?? newStep(label, []);
-  return { ...view, steps: new Map(view.steps).set(label, change(step)) };
-}
-
-/** Change a step's work; a step that has finished stays finished. */
-function withWork(view: View, label: string, at: number, change: (work: Working) => Working): View {
-  return withStep(view, label, (step) => changeWork(step, at, change));
-}
-
+/** A step that has finished stays finished. */
 function changeWork(step: StepView, at: number, change: (work: Working) => Working): StepView {
   switch (step.progress.state) {
     case 'finished':

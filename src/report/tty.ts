@@ -1,11 +1,10 @@
 /** The live view: repaints one picture in place, at most ten times a second, with cursor movements only. */
 import { renderFrame, type FrameLine } from './frame.js';
 import { noticeText } from './plain.js';
-import { reduce } from './reduce.js';
+import { LiveView } from './reduce.js';
 import type { Reporter, ReporterOptions } from './reporter.js';
 import { createPaint } from './style.js';
 import { summarize } from './summary.js';
-import { EMPTY_VIEW } from './view.js';
 import { describeBuild } from './words.js';
 
 /** Control sequences of ECMA-48 that every terminal knows. */
@@ -22,7 +21,7 @@ const REPAINT_MS = 100;
 export function createTtyReporter(options: Omit<ReporterOptions, 'kind' | 'suppress'>): Reporter {
   const { stream, now = Date.now } = options;
   const paint = createPaint(options.color);
-  let view = EMPTY_VIEW;
+  const view = new LiveView();
   let painted: readonly FrameLine[] = [];
   /** Lines that stay, still to be written above the picture. */
   let above: string[] = [];
@@ -69,7 +68,7 @@ export function createTtyReporter(options: Omit<ReporterOptions, 'kind' | 'suppr
 
   return {
     emit(event) {
-      view = reduce(view, event);
+      view.add(event);
       if (event.type === 'build-started' && view.build !== undefined) {
         above.push(paint('quiet', describeBuild(view.build, event.steps.length)));
         start();

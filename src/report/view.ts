@@ -1,20 +1,27 @@
-/** What is known of a build at one moment: the fold of its events, which every display renders. */
+/** What is known of a build: the fold of its events (reduce.ts), which every display renders. */
 import type { Failure, StepPhase, StepStatus } from '../core/events.js';
 import type { Builder } from '../core/ports.js';
 
 export interface View {
   /** Absent until the build has started. */
-  readonly build?: {
-    readonly session: string;
-    readonly engine: string;
-    readonly builder: Builder;
-    readonly jobs: number;
-    /** Milliseconds since the epoch. */
-    readonly startedAt: number;
-  };
+  readonly build: BuildView | undefined;
   /** In the order of the plan. */
   readonly steps: ReadonlyMap<string, StepView>;
-  readonly outcome?: { readonly status: 'succeeded' | 'failed' | 'cancelled'; readonly durationMs: number };
+  readonly outcome: Outcome | undefined;
+}
+
+export interface BuildView {
+  readonly session: string;
+  readonly engine: string;
+  readonly builder: Builder;
+  readonly jobs: number;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+}
+
+export interface Outcome {
+  readonly status: 'succeeded' | 'failed' | 'cancelled';
+  readonly durationMs: number;
 }
 
 export interface StepView {
@@ -44,8 +51,6 @@ export type StepProgress =
       readonly failure?: Failure;
       readonly reason?: string;
     };
-
-export const EMPTY_VIEW: View = { steps: new Map() };
 
 /** How many lines of output a step's view holds. */
 export const TAIL_LINES = 10;

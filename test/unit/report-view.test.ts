@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest';
 import type { BuildEvent, StepPhase, StepStatus } from '../../src/core/events.js';
 import { renderFrame } from '../../src/report/frame.js';
 import { plainLine } from '../../src/report/plain.js';
-import { reduce } from '../../src/report/reduce.js';
+import { LiveView } from '../../src/report/reduce.js';
 import { createPaint } from '../../src/report/style.js';
-import { EMPTY_VIEW, TAIL_LINES, TAIL_LINE_LENGTH, countSteps, type View } from '../../src/report/view.js';
+import { TAIL_LINES, TAIL_LINE_LENGTH, countSteps, type View } from '../../src/report/view.js';
 
 const PHASES: StepPhase[] = ['build', 'cleanup', 'artifacts', 'command', 'after_build_command'];
 const STATUSES: StepStatus[] = ['succeeded', 'failed', 'cancelled', 'skipped'];
@@ -70,7 +70,10 @@ const anyEvent: fc.Arbitrary<BuildEvent> = fc
     }
   });
 
-const fold = (events: readonly BuildEvent[], from: View = EMPTY_VIEW): View => events.reduce(reduce, from);
+function fold(events: readonly BuildEvent[], view = new LiveView()): LiveView {
+  for (const event of events) view.add(event);
+  return view;
+}
 
 const started: BuildEvent = {
   at: 1000,
@@ -86,13 +89,13 @@ const started: BuildEvent = {
 };
 const paint = createPaint(false);
 
-describe('reduce', () => {
+describe('the view', () => {
   test('takes events in any order, and every display shows the result', () => {
     fc.assert(
       fc.property(fc.array(anyEvent, { maxLength: 40 }), (events) => {
-        let view = EMPTY_VIEW;
+        const view = new LiveView();
         for (const event of events) {
-          view = reduce(view, event);
+          view.add(event);
           expect(plainLine(event, view, paint)?.replaceAll('\n', '') ?? '').not.toMatch(/\p{Cc}/u);
         }
         const counts = Object.values(countSteps(view)).reduce((sum, count) => sum + count, 0);
@@ -101,19 +104,21 @@ describe('reduce', () => {
     );
   });
 
-  test('leaves the view it was given as it was', () => {
-    const before = fold([started]);
+  test('leaves the steps that it gave out as they were', () => {
+    const view = fold([started]);
+    const before = view.steps.get('compile');
     const copy = structuredClone(before);
-    fold([{ at: 2000, type: 'step-started', step: 'compile' }], before);
+    fold([{ at: 2000, type: 'step-started', step: 'compile' }], view);
     expect(before).toEqual(copy);
+    expect(view.steps.get('compile')).not.toEqual(copy);
   });
 
   test('holds a bounded number of lines and characters of output', () => {
     const line = 'x'.repeat(64 * 1024);
-    let view = fold([started]);
+    const view = fold([started]);
     for (let i = 0; i < 100; i++) {
-      view = reduce(view, { at: i, type: 'output', step: 'api', phase: 'build', stream: 'stdout', line });
-      view = reduce(view, {
+      view.add({ at: i, type: 'output', step: 'api', phase: 'build', stream: 'stdout', line });
+      view.add({
         at: i,
         type: 'instruction',
         step: 'api',
