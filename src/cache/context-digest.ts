@@ -58,8 +58,9 @@ export interface ListingOptions {
   readonly signal: AbortSignal;
 }
 
-/** How long others wait at most, in milliseconds, and after how many entries the clock is looked at. */
+/** How long others wait, in milliseconds; what is done between two looks at the clock may add as much. */
 const SLICE = 10;
+/** Entries. */
 const BETWEEN_LOOKS = 16;
 const LARGE_AT_ONCE = 4;
 /** How often a file is read again that changes while it is read. */

@@ -7,7 +7,7 @@ export class Digests {
   #bytes = Buffer.allocUnsafeSlow(1024 * DIGEST_BYTES);
   #present = new Uint8Array(1024);
 
-  /** @param digest latin1 */
+  /** @param digest latin1, all DIGEST_BYTES of it */
   set(index: number, digest: string): void {
     this.#makeRoom(index);
     this.#bytes.write(digest, index * DIGEST_BYTES, DIGEST_BYTES, 'latin1');

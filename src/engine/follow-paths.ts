@@ -49,7 +49,8 @@ function pursue(tree: Tree, from: Subtree, parts: readonly string[], follow: (pa
 
 function matching(tree: Tree, folder: Subtree, part: string): Iterable<Subtree> {
   if (!/[*?[\\]/.test(part)) return tree.child(folder, part);
-  return tree.children(folder, (name) => /[[\\]/.test(part) || wildcardMatches(part, name));
+  const all = /[[\\]/.test(part);
+  return tree.children(folder, (name) => all || wildcardMatches(part, name));
 }
 
 /** An entry, or the context itself, and all that lies below it: places in the list from `start` to before `end`. */
@@ -78,11 +79,12 @@ class Tree {
     return this.#entries[start];
   }
 
-  *child(folder: Subtree, name: string): Iterable<Subtree> {
+  /** One, or none. */
+  child(folder: Subtree, name: string): readonly Subtree[] {
     const path = folder.path === '' ? name : `${folder.path}/${name}`;
     const start = this.#firstNotBefore(path, folder.start, folder.end);
     const child = this.#subtree(path, start, folder.end);
-    if (child.start < child.end) yield child;
+    return child.start < child.end ? [child] : [];
   }
 
   *children(folder: Subtree, matches: (name: string) => boolean): Iterable<Subtree> {

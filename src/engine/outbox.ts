@@ -30,9 +30,10 @@ export class Outbox {
    * @param most bytes that there has to be room for, at most `size`
    * @param write puts them at the start of what it is given, and returns how many they are. It works at once: between being given
    *   room and taking it, nobody else may come
-   * @throws what `write` throws, and what `send` has failed with
+   * @throws what `write` throws, and what `send` has failed with; RangeError where no buffer has that room
    */
   async put(most: number, write: (target: Buffer) => number): Promise<void> {
+    if (most > SIZE) throw new RangeError(`${most} bytes are more than ${SIZE}`);
     for (;;) {
       const batch = this.#batch;
       if (batch !== undefined && this.#used + most <= batch.length) {

@@ -19,7 +19,7 @@ export function errorPacket(message: string): Buffer {
 /** Collects packets that announce entries, as gRPC messages one after the other. */
 export class StatPackets {
   readonly #stat = new MessageWriter();
-  #buffer = Buffer.allocUnsafeSlow(1 << 15);
+  #buffer = Buffer.allocUnsafeSlow(1 << 16);
   #used = 0;
 
   /** @returns bytes of all that are collected */

@@ -71,7 +71,7 @@ export function indexArtifact(
   }));
 }
 
-/** Linux's PATH_MAX: no file system can take a longer one, and the time for all its folders grows with the square. */
+/** Linux's PATH_MAX: no file system can take a longer one, nor a symlink to one; the time for all its folders grows with the square. */
 const LONGEST_NAME = 4096;
 
 /** Without leading `/`, leading `./` and trailing `/`. */
@@ -96,6 +96,9 @@ function convert(raw: RawEntry, path: string, source: string): ContextEntry {
   const type = typeOf(raw.type);
   if (!type)
     throw refused(source, `${shown(raw.path)} is of a kind (${shown(raw.type)}) that cannot be carried`);
+  if (type === 'symlink' && raw.linkname.length > LONGEST_NAME) {
+    throw refused(source, `the target of its symlink ${shown(path)} has more than ${LONGEST_NAME} bytes`);
+  }
   const device = type === 'character' || type === 'block';
   const xattrs = [...raw.pax].filter(([key]) => key.startsWith(XATTR_PREFIX));
   return {

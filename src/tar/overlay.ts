@@ -79,7 +79,7 @@ class OverlaidContext implements BuildContext {
   }
 
   #merge(): Merge {
-    return new Merge([...this.#overlaid.values()], (over) => this.#place(over));
+    return new Merge(this.#overlaid.values(), (over) => this.#place(over));
   }
 
   /** A parent that only artifacts need looks like the folder there, even if that one is ignored. */
@@ -103,8 +103,8 @@ class Merge {
   #next = 0;
 
   /** @param place makes an entry of what the folder does not have */
-  constructor(overlaid: readonly Overlaid[], place: (over: Overlaid) => WalkedEntry) {
-    this.#overlaid = overlaid.toSorted((a, b) => comparePaths(a.entry.path, b.entry.path));
+  constructor(overlaid: Iterable<Overlaid>, place: (over: Overlaid) => WalkedEntry) {
+    this.#overlaid = [...overlaid].sort((a, b) => comparePaths(a.entry.path, b.entry.path));
     this.#place = place;
   }
 

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
-import { digests } from '../support/digests.js';
 import { describe, expect, it } from 'vitest';
 import { explain } from '../../src/cache/explain.js';
 import { FileStates } from '../../src/cache/file-states.js';
 import { fingerprintOf, type StepInputs } from '../../src/cache/fingerprint.js';
+import { digests } from '../support/digests.js';
 
 const KEY = Buffer.alloc(32, 7);
 

@@ -66,3 +66,8 @@ it('who waits for memory hears that nothing can be sent', async () => {
   await expect(write()).rejects.toThrow('the other side is gone');
   await expect(outbox.finish()).rejects.toThrow('the other side is gone');
 });
+
+it('what has room in no buffer is refused', async () => {
+  const { outbox } = collecting();
+  await expect(outbox.put(outbox.size + 1, () => 0)).rejects.toThrow('262145 bytes are more than 262144');
+});

@@ -260,6 +260,13 @@ describe('artifacts kept in the work directory', () => {
     );
   });
 
+  it('are refused with a symlink that no file system takes', async () => {
+    const link = member({ path: 'd/l', type: 'symlink', linkname: 'x'.repeat(4097) });
+    await expect(spool([folder('d'), link])).rejects.toThrow(
+      'The artifact "/d" cannot be used: the target of its symlink "d/l" has more than 4096 bytes',
+    );
+  });
+
   it('may have 100,000 entries in one folder', { timeout: 30_000 }, async () => {
     const members = Array.from({ length: 100_000 }, (_, i) =>
       encode([member({ path: `d/${String(i)}` })]).subarray(0, 512),
