@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { attempt } from '../../../dist/lab/exec.js';
+import { diskAtRest } from './disk.js';
 import { measure } from './measure.js';
 import { writeProject, writeToken } from './project.js';
 
@@ -56,8 +56,7 @@ class Builder {
       if (this.#case.fresh === 'folder') await this.#tool.removeImages();
       this.#renew();
       const command = this.#tool.command(this.#project, this.#case.steps, this.#token);
-      // What was written before is not to be written while this runs.
-      await attempt(['sync']);
+      await diskAtRest(signal);
       const measured = await measure(command, folder, signal);
       await this.#check();
       this.#runs.push(measured);
