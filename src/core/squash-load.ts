@@ -120,6 +120,30 @@ export async function loadVerified(
   }
 }
 
+const TRIES = 3;
+
+/**
+ * As `loadVerified`, and give the image a name. Another session that has made just this image may be removing its own: what went
+ * with that is loaded once more.
+ */
+export async function loadNamed(
+  archive: Loadable,
+  tag: string,
+  engine: Engine,
+  watch: LoadWatch,
+  signal: AbortSignal,
+): Promise<Loaded> {
+  for (let tries = 1; ; tries += 1) {
+    const loaded = await loadVerified(archive, engine, watch, signal);
+    if (await engine.holdImage(loaded.imageId, tag)) return loaded;
+    if (tries === TRIES) {
+      throw new EngineError(`the squashed image ${loaded.imageId} is gone right after it was loaded`, {
+        hint: 'Does something on this engine remove images, e.g. `docker image prune -a`?',
+      });
+    }
+  }
+}
+
 function sent(image: Loaded | undefined): Loaded {
   if (image !== undefined) return image;
   throw new EngineError('the engine did not read the squashed image to its end', {

@@ -7,7 +7,7 @@ import { EngineError, StepError } from './errors.js';
 import type { PlannedBase, PlannedStep, SquashScope } from './plan.js';
 import type { Engine, ImageDescription } from './ports.js';
 import type { Session } from './session.js';
-import { isPrefix, loadVerified, targetFor } from './squash-load.js';
+import { isPrefix, loadNamed, targetFor } from './squash-load.js';
 import type { StepReporter } from './step-reporter.js';
 import type { StepSettings } from './step.js';
 
@@ -67,9 +67,9 @@ export async function squashImage(
     const noted = (id: string): void => {
       session.note({ kind: 'image', id });
     };
-    const squashed = await loadVerified(load, engine, { count: () => undefined, onKnown: noted }, signal);
+    // The built image loses its name to the squashed one.
     noted(built.id);
-    await engine.tagImage(squashed.imageId, tag);
+    const squashed = await loadNamed(load, tag, engine, { count: () => undefined, onKnown: noted }, signal);
     return {
       imageId: squashed.imageId,
       layers: squashed.diffIds.length,

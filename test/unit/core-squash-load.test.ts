@@ -4,7 +4,7 @@ import { buffer } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { EngineError } from '../../src/core/errors.js';
 import type { Engine, ImageDescription } from '../../src/core/ports.js';
-import { loadVerified, type Loadable } from '../../src/core/squash-load.js';
+import { loadNamed, loadVerified, type Loadable } from '../../src/core/squash-load.js';
 import { Gate } from '../support/gate.js';
 
 const ID = 'sha256:new';
@@ -133,5 +133,37 @@ describe('loading', () => {
       'broken',
     );
     expect(images.size).toBe(1);
+  });
+});
+
+describe('naming', () => {
+  /** Each time it is named it is gone, until the last of these answers. */
+  function engineThatHolds(...answers: readonly boolean[]) {
+    const asked: string[] = [];
+    let loads = 0;
+    const { engine } = engineWith((images) => {
+      loads += 1;
+      images.set(ID, loaded);
+    });
+    const holdImage = (id: string, name: string) => {
+      asked.push(`${id} ${name}`);
+      return Promise.resolve(answers[asked.length - 1] ?? false);
+    };
+    return { engine: { ...engine, holdImage }, asked, loads: () => loads };
+  }
+  const { signal } = new AbortController();
+
+  test('loads once more what another session has removed', async () => {
+    const { engine, asked, loads } = engineThatHolds(false, true);
+    expect(await loadNamed(archive, 'x:1', engine, watch, signal)).toMatchObject({ imageId: ID });
+    expect([asked, loads()]).toEqual([[`${ID} x:1`, `${ID} x:1`], 2]);
+  });
+
+  test('gives up where something removes it each time', async () => {
+    const { engine, loads } = engineThatHolds();
+    await expect(loadNamed(archive, 'x:1', engine, watch, signal)).rejects.toThrow(
+      'the squashed image sha256:new is gone right after it was loaded',
+    );
+    expect(loads()).toBe(3);
   });
 });
