@@ -38,8 +38,8 @@ greatest value.
 - Peak memory is that of the largest process of the client, in the worst of the rounds.
 - Habitus removes the images that lose their names to new ones, within its time; the peers leave them without a name. In the cold
   case there are none.
-- Before each run the disk has come to rest. Where its file system is mounted with \`discard\`, it gives back the blocks of removed files
-  for seconds after the removal; buildah removes many, and BuildKit took up to 3 s longer for a build right after it.
+- Before each run the disks have come to rest: a file system that is mounted with \`discard\` gives back the blocks of removed files
+  for seconds after the removal, and buildah removes many.
 - BuildKit writes down the traces of bake's builds some seconds after they have ended: it works on that while the next program runs,
   which is docker compose. Habitus comes after buildah, which needs no engine.
 - docker compose hands its builds to bake. buildah builds one image after the other, as its script says, in a store of its own,
