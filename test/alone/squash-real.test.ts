@@ -25,7 +25,7 @@ const DOCKERFILE = [
 
 const REMOVED = /^(?:root\/key|var\/lib\/apt\/lists\/.*|var\/cache\/apt\/.*\.bin|many\/c\/z\d+)$/;
 
-/** Packages cost time: each engine with one builder. */
+/** Packages cost time: each engine with one builder. Steps come from the cache, or times of files would differ. */
 describe.each(someSubjects('e28'))('on $name', (subject) => {
   test('Debian with packages, owners, capabilities and many hard links is the same before and after squash and cleanup', async () => {
     const given = await project(subject.engine, {
