@@ -11,7 +11,7 @@ const FEW = 100;
 
 /**
  * Waits until what was written is on the disks, and what was removed is given back: a file system that is mounted with `discard`
- * does that after the removal, for seconds where many files went, and who writes meanwhile has to wait.
+ * does that after the removal, for seconds where many files went, and who writes meanwhile may have to wait.
  */
 export async function diskAtRest(signal) {
   await attempt(['sync']);

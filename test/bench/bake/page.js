@@ -41,8 +41,8 @@ greatest value.
 - Before each run the disks have come to rest: a file system that is mounted with \`discard\` gives back the blocks of removed files
   for seconds after the removal, and buildah removes many.
 - On ext4, who makes many files passes one by one over the inodes that were freed in the last minutes (\`recently_deleted\` in a
-  profile of the kernel). buildah frees some 20,000 with each image that it replaces, and Habitus comes right after it: where one file
-  of the context changes, the engine spent 2.1 of 6.7 s on that, and peers that come later do not.
+  profile of the kernel). buildah frees some 20,000 with each context that it replaces, and Habitus comes right after it: where one
+  file of the context changes, that can cost it seconds.
 - BuildKit writes down the traces of bake's builds some seconds after they have ended: it works on that while the next program runs,
   which is docker compose. Habitus comes after buildah, which needs no engine.
 - docker compose hands its builds to bake. buildah builds one image after the other, as its script says, in a store of its own,
