@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readOptions } from '../bench/bake/options.js';
+import { orders } from '../bench/bake/order.js';
 import { page } from '../bench/bake/page.js';
 import { plot } from '../bench/bake/plot.js';
 import type { BuildCase, Measured, Results } from '../bench/bake/results.js';
@@ -51,6 +52,51 @@ describe('statistics', () => {
       '12.3',
       '123',
     ]);
+  });
+});
+
+describe('the order of programs', () => {
+  /** How often each program runs right after each other one, in so many rounds of so many programs. */
+  function follows(count: number, rounds: number): Map<string, number> {
+    const times = new Map<string, number>();
+    const inOrder = orders(count);
+    const all = Array.from({ length: rounds }, () => inOrder.next().value).flat();
+    for (const [i, after] of all.slice(1).entries()) {
+      const pair = `${all[i]} before ${after}`;
+      times.set(pair, (times.get(pair) ?? 0) + 1);
+    }
+    return times;
+  }
+
+  test('each program follows each other one about equally often, and never itself', () => {
+    const counts = fc.record({
+      count: fc.integer({ min: 2, max: 4 }),
+      rounds: fc.integer({ min: 4, max: 30 }),
+    });
+    fc.assert(
+      fc.property(counts, ({ count, rounds }) => {
+        const times = follows(count, rounds);
+        expect(times.size).toBe(count * (count - 1));
+        const values = [...times.values()];
+        expect(Math.max(...values) - Math.min(...values)).toBeLessThanOrEqual(1);
+        for (let i = 0; i < count; i++) expect(times.has(`${i} before ${i}`)).toBe(false);
+      }),
+    );
+  });
+
+  test('two programs run in turn, one alone time after time', () => {
+    expect([...follows(2, 5)]).toEqual([
+      ['0 before 1', 5],
+      ['1 before 0', 4],
+    ]);
+    expect([...follows(1, 3)]).toEqual([['0 before 0', 2]]);
+  });
+
+  test('every program runs once in each round', () => {
+    const inOrder = orders(4);
+    for (let round = 0; round < 12; round++) {
+      expect(inOrder.next().value.toSorted()).toEqual([0, 1, 2, 3]);
+    }
   });
 });
 

@@ -40,11 +40,10 @@ greatest value.
   case there are none.
 - Before each run the disks have come to rest: a file system that is mounted with \`discard\` gives back the blocks of removed files
   for seconds after the removal, and buildah removes many.
-- On ext4, who makes many files passes one by one over the inodes that were freed in the last minutes (\`recently_deleted\` in a
-  profile of the kernel). buildah frees some 20,000 with each context that it replaces, and Habitus comes right after it: where one
-  file of the context changes, that can cost it seconds.
-- BuildKit writes down the traces of bake's builds some seconds after they have ended: it works on that while the next program runs,
-  which is docker compose. Habitus comes after buildah, which needs no engine.
+- The order changes from round to round, so that each program follows each other one about equally often: what one leaves behind costs
+  the next one. On ext4, who makes many files passes one by one over the inodes that were freed in the last minutes
+  (\`recently_deleted\` in a profile of the kernel), and buildah frees some 20,000 with each context that it replaces. BuildKit writes
+  down the traces of builds some seconds after they have ended, while the next program runs.
 - docker compose hands its builds to bake. buildah builds one image after the other, as its script says, in a store of its own,
   and RUN in a chroot.
 `;

@@ -1,9 +1,10 @@
-/** Runs one case: each program in turn, round after round, and looks each time whether it has built what it should. */
+/** Runs one case: each program in turn, in each round in another order, and looks each time whether it has built what it should. */
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { diskAtRest } from './disk.js';
 import { measure } from './measure.js';
+import { orders } from './order.js';
 import { writeProject, writeToken } from './project.js';
 
 /**
@@ -14,10 +15,11 @@ import { writeProject, writeToken } from './project.js';
 export async function runCase(each, tools, count, scene) {
   const before = await scene.engine.cache();
   const builders = tools.map((tool) => new Builder(each, tool, scene));
+  const inOrder = orders(builders.length);
   try {
     // The first round is not counted: it builds what the others find built, and brings programs into memory.
     for (let round = 0; round <= count; round++) {
-      for (const builder of builders) await builder.run();
+      for (const index of inOrder.next().value) await builders[index].run();
     }
     return builders.map((builder) => builder.result());
   } finally {
