@@ -3,7 +3,8 @@ import { isUtf8 } from 'node:buffer';
 import { StepError } from '../core/errors.js';
 import type { BuilderEvent, BuildRequest } from '../core/ports.js';
 import { usesContext } from '../dockerfile/uses-context.js';
-import type { BuildContext, ContextEntry } from '../tar/context.js';
+import type { BuildContext } from '../tar/context.js';
+import type { EntryList } from '../tar/entry-list.js';
 import { packContext } from '../tar/pack.js';
 import type { BuildKitConnection } from './buildkit.js';
 import { Progress, send, type BuiltByBuildKit } from './buildkit-send.js';
@@ -91,19 +92,19 @@ async function mountServices(
  * @returns the first such entry, described
  */
 async function oddEntry(folder: Folder, signal: AbortSignal): Promise<string | undefined> {
-  let entries: readonly ContextEntry[];
+  let entries: EntryList;
   try {
     entries = await folder.list(signal);
   } catch (error) {
     signal.throwIfAborted();
     throw error instanceof Error ? unusableContext(error) : error;
   }
-  const odd = entries.find(
-    ({ path, linkname = '', xattrs }) => !isText(path) || !isText(linkname) || (xattrs?.size ?? 0) > 0,
-  );
-  if (odd === undefined) return undefined;
-  const shown = JSON.stringify(Buffer.from(odd.path, 'latin1').toString());
-  return (odd.xattrs?.size ?? 0) > 0 ? `${shown} with its extended attributes` : `The name ${shown}`;
+  for (const { path, linkname = '', xattrs } of entries) {
+    const shown = (): string => JSON.stringify(Buffer.from(path, 'latin1').toString());
+    if (xattrs !== undefined && xattrs.size > 0) return `${shown()} with its extended attributes`;
+    if (!isText(path) || !isText(linkname)) return `The name ${shown()}`;
+  }
+  return undefined;
 }
 
 const ASCII = /^[\0-\x7f]*$/;

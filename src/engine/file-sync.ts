@@ -4,7 +4,7 @@ import type { ContextEntry } from '../tar/context.js';
 import type { LocalFile } from '../tar/local-file.js';
 import type { Folder } from './folder.js';
 import { followPaths } from './follow-paths.js';
-import { offerKept, statOf, type Offer } from './fsutil.js';
+import { Offers, statOf } from './fsutil.js';
 import type { Call } from './grpc-call.js';
 import type { Handlers } from './grpc-server.js';
 import { GrpcError, STATUS } from './grpc-status.js';
@@ -59,8 +59,8 @@ class Transfer {
   readonly #call: Call;
   readonly #folder: Folder;
   readonly #outbox: Outbox;
-  /** Entries with content by number of their place in the list. */
-  readonly #files = new Map<number, ContextEntry>();
+  /** What is announced; absent until it is. */
+  #offers: Offers | undefined;
   readonly #requests = new Requests();
   #until = performance.now() + SLICE;
 
@@ -104,11 +104,11 @@ class Transfer {
 
   async #list(): Promise<void> {
     const packets = new StatPackets();
-    let number = 0;
-    for (const { entry, content } of await this.#selected()) {
-      if (content !== undefined) this.#files.set(number, content);
-      number += 1;
-      if (packets.add(statOf(entry)) < LISTED_AT_ONCE) continue;
+    const all = await this.#folder.list(this.#call.signal);
+    const offers = new Offers(all, followPaths(all, requested(this.#call, 'followpaths')));
+    this.#offers = offers;
+    for (let number = 0; number < offers.count; number++) {
+      if (packets.add(statOf(offers.entry(number))) < LISTED_AT_ONCE) continue;
       await this.#putFramed(packets.take());
       this.#outbox.flush();
       await this.#giveWay();
@@ -116,11 +116,6 @@ class Transfer {
     await this.#putFramed(packets.take());
     await this.#put(END_OF_LIST);
     this.#outbox.flush();
-  }
-
-  async #selected(): Promise<readonly Offer[]> {
-    const all = await this.#folder.list(this.#call.signal);
-    return offerKept(followPaths(all, requested(this.#call, 'followpaths')), all);
   }
 
   async #answer(): Promise<void> {
@@ -133,9 +128,8 @@ class Transfer {
   }
 
   async #send(number: number): Promise<void> {
-    const entry = this.#files.get(number);
+    const entry = this.#offers?.content(number);
     if (entry === undefined) throw new Error(`The engine asked for file ${number}, which was not offered`);
-    this.#files.delete(number);
     if (entry.size > 0) {
       using file = this.#folder.openFile(entry);
       if (file === undefined) await this.#sendStream(number, entry);

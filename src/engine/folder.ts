@@ -1,18 +1,19 @@
 /** A build context read once: its entries are listed for the first who asks, and kept for the rest of the build. */
 import type { Readable } from 'node:stream';
 import type { BuildContext, ContextEntry } from '../tar/context.js';
+import { EntryList } from '../tar/entry-list.js';
 import type { LocalFile } from '../tar/local-file.js';
 
 export class Folder {
   readonly #context: BuildContext;
-  #entries: Promise<readonly ContextEntry[]> | undefined;
+  #entries: Promise<EntryList> | undefined;
 
   constructor(context: BuildContext) {
     this.#context = context;
   }
 
   /** All entries in the context's order. */
-  list(signal: AbortSignal): Promise<readonly ContextEntry[]> {
+  list(signal: AbortSignal): Promise<EntryList> {
     this.#entries ??= collect(this.#context.entries(signal)).catch((error: unknown) => {
       this.#entries = undefined;
       throw error;
@@ -29,10 +30,11 @@ export class Folder {
   }
 }
 
-async function collect(entries: ReturnType<BuildContext['entries']>): Promise<readonly ContextEntry[]> {
+async function collect(entries: ReturnType<BuildContext['entries']>): Promise<EntryList> {
+  if (entries instanceof EntryList) return entries;
   // Waiting for each takes longer than making it.
-  if (Symbol.iterator in entries) return [...entries];
+  if (Symbol.iterator in entries) return EntryList.of([...entries]);
   const all: ContextEntry[] = [];
   for await (const entry of entries) all.push(entry);
-  return all;
+  return EntryList.of(all);
 }

@@ -1,5 +1,6 @@
 /** Which entries of a context a build asks for: BuildKit names the sources of COPY and ADD, and sending more is only slow. */
 import type { ContextEntry } from '../tar/context.js';
+import type { EntryList } from '../tar/entry-list.js';
 import { comparePaths } from '../tar/paths.js';
 
 /** Paths through symlinks; whoever has more sends the whole context. */
@@ -10,18 +11,16 @@ const MOST_FOLLOWED = 1000;
  * not a plain one with `*` and `?` matches every name.
  * @param entries in fsutil's order
  * @param paths relative to the context, with wildcards, latin1 like entry paths; empty means everything
+ * @returns their places, in order
  */
-export function followPaths(
-  entries: readonly ContextEntry[],
-  paths: readonly string[],
-): readonly ContextEntry[] {
-  if (paths.length === 0) return entries;
+export function followPaths(entries: EntryList, paths: readonly string[]): readonly number[] {
+  if (paths.length === 0) return [...entries.paths.keys()];
   const tree = new Tree(entries);
   const pending = paths.map(partsOf);
   const seen = new Set<string>();
   // Links can lead to ever longer paths: `a -> a/b`, or worse with wildcards in their names.
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    if (seen.size > MOST_FOLLOWED) return entries;
+    if (seen.size > MOST_FOLLOWED) return [...entries.paths.keys()];
     pursue(tree, tree.root, next, (path) => {
       if (seen.has(path)) return;
       seen.add(path);
@@ -40,7 +39,7 @@ function pursue(tree: Tree, from: Subtree, parts: readonly string[], follow: (pa
   }
   for (const found of matching(tree, from, part)) {
     const entry = tree.at(found);
-    if (entry?.type === 'symlink') {
+    if (entry.type === 'symlink') {
       tree.want(found);
       follow([leadsTo(entry), ...rest].join('/'));
     } else pursue(tree, found, rest, follow);
@@ -62,21 +61,23 @@ interface Subtree {
 
 /** In the order of a context, whatever a folder holds comes right after it: it is found by halving. */
 class Tree {
-  readonly #entries: readonly ContextEntry[];
+  readonly #entries: EntryList;
+  readonly #paths: readonly string[];
   /** By place: 1 is wanted. */
   readonly #wanted: Uint8Array;
 
-  constructor(entries: readonly ContextEntry[]) {
+  constructor(entries: EntryList) {
     this.#entries = entries;
-    this.#wanted = new Uint8Array(entries.length);
+    this.#paths = entries.paths;
+    this.#wanted = new Uint8Array(this.#paths.length);
   }
 
   get root(): Subtree {
-    return { path: '', start: 0, end: this.#entries.length };
+    return { path: '', start: 0, end: this.#paths.length };
   }
 
-  at({ start }: Subtree): ContextEntry | undefined {
-    return this.#entries[start];
+  at({ start }: Subtree): ContextEntry {
+    return this.#entries.at(start);
   }
 
   /** One, or none. */
@@ -91,7 +92,7 @@ class Tree {
     const prefix = folder.path === '' ? '' : `${folder.path}/`;
     let place = folder.path === '' ? 0 : folder.start + 1;
     while (place < folder.end) {
-      const path = this.#entries[place]?.path ?? '';
+      const path = this.#paths[place] ?? '';
       const slash = path.indexOf('/', prefix.length);
       const child = this.#subtree(slash === -1 ? path : path.slice(0, slash), place, folder.end);
       if (matches(child.path.slice(prefix.length))) yield child;
@@ -110,8 +111,8 @@ class Tree {
     }
   }
 
-  wanted(): readonly ContextEntry[] {
-    return this.#entries.filter((_, place) => this.#wanted[place] === 1);
+  wanted(): readonly number[] {
+    return [...this.#paths.keys()].filter((place) => this.#wanted[place] === 1);
   }
 
   #subtree(path: string, start: number, end: number): Subtree {
@@ -123,7 +124,7 @@ class Tree {
     let [low, high] = [start, end];
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (comparePaths(this.#entries[middle]?.path ?? '', path) < 0) low = middle + 1;
+      if (comparePaths(this.#paths[middle] ?? '', path) < 0) low = middle + 1;
       else high = middle;
     }
     return low;

@@ -33,7 +33,7 @@ export interface BuildContext {
   /**
    * All entries, sorted by path component bytes, each folder before its children (so `a`, `a/b`, `a-b`): the order that
    * fsutil wants. Every parent folder of an entry is itself an entry. The root is not. They come without waiting where all of
-   * them are known and nothing is made of them on the way.
+   * them are known and nothing is made of them on the way; as an EntryList where, besides, none has to be kept.
    */
   entries(signal: AbortSignal): AsyncIterable<ContextEntry> | Iterable<ContextEntry>;
   /**

@@ -1,4 +1,5 @@
 /** What `scan` gives of a folder, kept in columns: objects are made of them only where somebody asks. */
+import { EntryList } from './entry-list.js';
 import type { Scanned } from './scan.js';
 import { hasNames, PERMISSIONS, plainEntry, toEntry, type WalkedEntry } from './walk.js';
 import { Words } from './words.js';
@@ -57,10 +58,19 @@ export class ListedFolder {
   }
 
   *entries(): Generator<WalkedEntry> {
-    for (const [index, path] of this.#paths.entries()) {
-      const { type, mode, size, whole } = this.at(index);
-      if (whole !== undefined) yield toEntry(whole);
-      else yield { entry: plainEntry(path, type, { mode, size, mtimeNs: this.#times.at(index) }) };
-    }
+    for (const index of this.#paths.keys()) yield this.#walked(index);
+  }
+
+  /** The entries as they are, where no file has several names: which of these is the file is for a whole context to say. */
+  asList(): EntryList | undefined {
+    if ([...this.#others.values()].some(({ type }) => type === 'file')) return undefined;
+    return new EntryList(this.#paths, (index) => this.#walked(index).entry, false);
+  }
+
+  #walked(index: number): WalkedEntry {
+    const { type, mode, size, whole } = this.at(index);
+    if (whole !== undefined) return toEntry(whole);
+    const path = this.#paths[index] ?? '';
+    return { entry: plainEntry(path, type, { mode, size, mtimeNs: this.#times.at(index) }) };
   }
 }

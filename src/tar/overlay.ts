@@ -50,7 +50,9 @@ class OverlaidContext implements BuildContext {
     const listed = this.#listed;
     // Whoever asks again does so later.
     this.#listed = undefined;
-    return listed === undefined ? this.#walked(signal) : this.#known(listed);
+    if (listed === undefined) return this.#walked(signal);
+    const plain = this.#overlaid.size === 0 ? listed.asList() : undefined;
+    return plain ?? this.#known(listed);
   }
 
   open(entry: ContextEntry, signal: AbortSignal): Readable {

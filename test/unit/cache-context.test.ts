@@ -373,6 +373,21 @@ describe('the contexts of a session', () => {
     expect(order).toEqual(['written', 'written', 'disposed of']);
   });
 
+  it('are entries by place where no file has several names', async () => {
+    await inContext(['a=1', 'd/b=2', 'l -> a']);
+    const contexts = new Contexts(store());
+    await digestOf(contexts, context());
+    const walked = await listAll(walk(at(''), undefined, NEVER));
+    const list = contexts.listed(context())?.asList();
+    expect([...(list ?? [])]).toEqual(walked.map(({ entry }) => entry));
+    expect(list?.paths).toEqual(walked.map(({ entry }) => entry.path));
+    expect(list?.mayLink).toBe(false);
+    await link(at('a'), at('same'));
+    const linked = new Contexts(store());
+    await digestOf(linked, context());
+    expect(linked.listed(context())?.asList()).toBeUndefined();
+  });
+
   it('are not listed again for a build that begins at once', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     await inContext(['a=1', 'd/b=2', 'd/out=3', 'l -> a']);

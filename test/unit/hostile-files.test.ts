@@ -15,6 +15,7 @@ import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { followPaths } from '../../src/engine/follow-paths.js';
+import { EntryList } from '../../src/tar/entry-list.js';
 import { spoolArtifact, type Artifact } from '../../src/tar/artifact.js';
 import type { ContextEntry } from '../../src/tar/context.js';
 import { ContextError, TarError } from '../../src/tar/errors.js';
@@ -65,16 +66,16 @@ describe('patterns that a RegExp would take years for', () => {
 
   it('in COPY are followed at once, as are links that grow', () => {
     const link = (path: string, linkname: string) => member({ path, type: 'symlink', linkname }).entry;
-    const entries = [
+    const entries = EntryList.of([
       link('a', 'a/b'),
       member({ path: 'a'.repeat(255) }).entry,
       link('b', '*/1'),
       link('c', '*/2'),
-    ];
-    expect(followPaths(entries, ['a'])).toEqual(entries);
-    expect(followPaths(entries, ['*/x'])).toEqual(entries);
+    ]);
+    expect(followPaths(entries, ['a'])).toEqual([0, 1, 2, 3]);
+    expect(followPaths(entries, ['*/x'])).toEqual([0, 1, 2, 3]);
     expect(followPaths(entries, [`${'*a'.repeat(30)}b`])).toEqual([]);
-    expect(followPaths(entries, [`${'*a'.repeat(30)}?*`])).toEqual([entries[1]]);
+    expect(followPaths(entries, [`${'*a'.repeat(30)}?*`])).toEqual([1]);
   });
 });
 
