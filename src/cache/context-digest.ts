@@ -18,7 +18,7 @@ import { look, scan, type Scanned } from '../tar/scan.js';
 import { ListedFolder } from '../tar/listed.js';
 import { hasNames, PERMISSIONS } from '../tar/walk.js';
 import { Words } from '../tar/words.js';
-import { isSettled, type StatCache } from './stat-cache.js';
+import { isSettled, now, type StatCache } from './stat-cache.js';
 
 export interface ContextFolder {
   /** Absolute. */
@@ -41,6 +41,12 @@ export interface ContextStamp {
   readonly stats: string;
   /** Digests of the files that were not settled (`isSettled`), by their place in the listing. */
   readonly racy: ReadonlyMap<number, string>;
+  /** By place; nanoseconds since the epoch. */
+  readonly changeTimes: Words;
+  /** By place. */
+  readonly inodes: Words;
+  /** Of the folder itself. */
+  readonly rootChangeTime: bigint | undefined;
 }
 
 export interface ContextListing {
@@ -168,11 +174,17 @@ class Listing {
     }
     const layout = hash.update(text + parents.join(''), 'latin1').digest('hex');
     // Of the folder itself only this counts: what came and went in it.
-    const root = look(this.#directory, '.')?.stats.ctimeNs;
-    const stats = createHash('sha256').update(`${layout} ${String(root)}`);
+    const rootChangeTime = look(this.#directory, '.')?.stats.ctimeNs;
+    const stats = createHash('sha256').update(`${layout} ${String(rootChangeTime)}`);
     for (const column of [this.#changeTimes, this.#inodes]) stats.update(column.view());
     return {
-      stamp: { stats: stats.digest('hex'), racy: this.#racy },
+      stamp: {
+        stats: stats.digest('hex'),
+        racy: this.#racy,
+        changeTimes: this.#changeTimes,
+        inodes: this.#inodes,
+        rootChangeTime,
+      },
       contents: this.#contents,
       listed: this.#listed,
       ...(this.#readsContents === 'now' && { digest: this.#digest(layout) }),
@@ -260,10 +272,6 @@ class Listing {
     this.#firstNames.set(inode, first);
     return first;
   }
-}
-
-function now(): bigint {
-  return BigInt(Date.now()) * 1_000_000n;
 }
 
 /** Folders that artifacts need look like those of the context folder, ignored or not (src/tar/overlay.ts). */

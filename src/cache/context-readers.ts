@@ -1,4 +1,5 @@
 /** Who has still to read a context: once nobody has, it is looked at again, while the engine works with what it was sent. */
+import type { FolderUse } from '../tar/context.js';
 import type { ListedFolder } from '../tar/listed.js';
 import { keyOf, type Contexts, type PlannedContext } from './contexts.js';
 
@@ -8,6 +9,8 @@ export class ContextReaders implements AsyncDisposable {
   readonly #planned: ReadonlyMap<string, PlannedContext>;
   /** By context: the steps whose builders have not read it yet. */
   readonly #waiting = new Map<string, Set<string>>();
+  /** By context: what of its folder was used. */
+  readonly #uses = new Map<string, Set<FolderUse>>();
   readonly #disposal = new AbortController();
   /** Reading contents may take a while. */
   readonly #signal: AbortSignal;
@@ -34,13 +37,16 @@ export class ContextReaders implements AsyncDisposable {
   }
 
   /** See SessionMemory.contextSent. */
-  sent(label: string): void {
+  sent(label: string, use: FolderUse): void {
     const context = this.#planned.get(label);
     if (context === undefined) return;
-    const waiting = this.#waiting.get(keyOf(context));
+    const key = keyOf(context);
+    const uses = (this.#uses.get(key) ?? new Set()).add(use);
+    this.#uses.set(key, uses);
+    const waiting = this.#waiting.get(key);
     waiting?.delete(label);
     // Before that, somebody would have to look again.
-    if (waiting?.size === 0) this.#contexts.lookAgain(context, this.#signal);
+    if (waiting?.size === 0) this.#contexts.lookAgain(context, [...uses], this.#signal);
   }
 
   /** Once nothing of the contexts is being read or written any more. */

@@ -1,5 +1,6 @@
 /** The contexts of one session: each is listed once however many steps build from it, and contents are remembered. */
 import { createHash } from 'node:crypto';
+import type { FolderUse } from '../tar/context.js';
 import { compileIgnore } from '../tar/ignore.js';
 import type { ListedFolder } from '../tar/listed.js';
 import {
@@ -10,6 +11,7 @@ import {
   type ListingOptions,
 } from './context-digest.js';
 import { FileStates } from './file-states.js';
+import { isAsListed } from './recheck.js';
 import { StatCache } from './stat-cache.js';
 import type { CacheStore } from './store.js';
 
@@ -28,6 +30,9 @@ interface Listed {
   /** By the clock of `performance`. */
   readonly at: number;
 }
+
+/** Of a context that nobody has said anything of. */
+const EVERYTHING: readonly FolderUse[] = [{ listedAnew: true, opened: new Set() }];
 
 /** How long a list is good for a build: who changes a file then could have done so while it was listed. In milliseconds. */
 const FRESH = 1_000;
@@ -82,11 +87,12 @@ export class Contexts {
   /**
    * Look once more whether anybody has touched it since it was listed first: for now, everything that was to be read of it has
    * been. Reads the contents that were left for later. Keeps what is known of one that kept still.
+   * @param uses of all that have read it: where it was built from what was listed first, only what was read since counts
    */
-  lookAgain(context: PlannedContext, signal: AbortSignal): void {
+  lookAgain(context: PlannedContext, uses: readonly FolderUse[], signal: AbortSignal): void {
     const key = keyOf(context);
     this.#listed.delete(key);
-    this.#looks.set(key, this.#digestUntouched(key, context, signal));
+    this.#looks.set(key, this.#digestUntouched(key, context, uses, signal));
   }
 
   /**
@@ -102,7 +108,7 @@ export class Contexts {
   ): Promise<ReadonlyMap<PlannedContext, ContextDigest>> {
     const still = new Map<PlannedContext, ContextDigest>();
     for (const context of contexts) {
-      if (!this.#looks.has(keyOf(context))) this.lookAgain(context, signal);
+      if (!this.#looks.has(keyOf(context))) this.lookAgain(context, EVERYTHING, signal);
       const digest = await this.#looks.get(keyOf(context));
       if (digest !== undefined) still.set(context, digest);
       signal.throwIfAborted();
@@ -131,15 +137,39 @@ export class Contexts {
   async #digestUntouched(
     key: string,
     context: PlannedContext,
+    uses: readonly FolderUse[],
     signal: AbortSignal,
   ): Promise<ContextDigest | undefined> {
     const before = await orNone(this.#firsts.get(key));
     if (before === undefined) return undefined;
-    const after = await orNone(this.#list(context, { readsContents: 'now', signal }));
-    if (after?.digest === undefined || !isUntouched(before, after)) return undefined;
-    await keepFiles(this.#store, after.digest);
+    const digest = await (mayRecheck(before, context, uses)
+      ? this.#recheck(before, context, uses, signal)
+      : this.#listAgain(before, context, signal));
+    if (digest === undefined) return undefined;
+    await keepFiles(this.#store, digest);
     await this.#save(context.directory);
-    return after.digest;
+    return digest;
+  }
+
+  async #recheck(
+    before: ContextListing,
+    { directory }: PlannedContext,
+    uses: readonly FolderUse[],
+    signal: AbortSignal,
+  ): Promise<ContextDigest | undefined> {
+    const opened = uses.flatMap((use) => [...use.opened]);
+    const known = await this.#knownOf(directory);
+    const same = await orNone(isAsListed(directory, before, opened, known, signal));
+    return same === true ? before.digest : undefined;
+  }
+
+  async #listAgain(
+    before: ContextListing,
+    context: PlannedContext,
+    signal: AbortSignal,
+  ): Promise<ContextDigest | undefined> {
+    const after = await orNone(this.#list(context, { readsContents: 'now', signal }));
+    return after !== undefined && isUntouched(before, after) ? after.digest : undefined;
   }
 
   async #listFirst(
@@ -155,13 +185,18 @@ export class Contexts {
 
   async #list(context: PlannedContext, options: ListingOptions): Promise<ContextListing> {
     const { directory, ignore, parents = [] } = context;
-    const known = this.#known.get(directory) ?? this.#load(directory);
-    this.#known.set(directory, known);
+    const known = await this.#knownOf(directory);
     return listContext(
       { directory, parents, ...(ignore !== undefined && { ignore: compileIgnore(ignore) }) },
-      await known,
+      known,
       options,
     );
+  }
+
+  #knownOf(directory: string): Promise<StatCache> {
+    const known = this.#known.get(directory) ?? this.#load(directory);
+    this.#known.set(directory, known);
+    return known;
   }
 
   async #load(directory: string): Promise<StatCache> {
@@ -180,8 +215,17 @@ export async function keptFiles(store: CacheStore, digest: string): Promise<File
   return encoded && FileStates.decode(encoded);
 }
 
-async function orNone(listing: Promise<ContextListing> | undefined): Promise<ContextListing | undefined> {
-  return listing?.catch(() => undefined);
+/** Whether what was built is what `before` tells, but for contents that were read later. */
+function mayRecheck(
+  before: ContextListing,
+  { parents = [] }: PlannedContext,
+  uses: readonly FolderUse[],
+): boolean {
+  return before.digest !== undefined && parents.length === 0 && uses.every(({ listedAnew }) => !listedAnew);
+}
+
+async function orNone<Found>(found: Promise<Found> | undefined): Promise<Found | undefined> {
+  return found?.catch(() => undefined);
 }
 
 /** Equal for contexts that hold the same. */

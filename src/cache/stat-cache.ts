@@ -33,6 +33,11 @@ export function isSettled({ ctimeNs }: FileStat, readAtNs: bigint): boolean {
   return ctimeNs < readAtNs - tick;
 }
 
+/** Nanoseconds since the epoch, in whole milliseconds. */
+export function now(): bigint {
+  return BigInt(Date.now()) * MILLISECOND;
+}
+
 export function sameStat(a: FileStat, b: FileStat): boolean {
   return FIELDS.every((field) => a[field] === b[field]);
 }

@@ -2,6 +2,7 @@
 import type { RedirectedCopy } from '../dockerfile/copy-sources.js';
 import { digestSecretMounts, type DigestedMounts } from '../dockerfile/mounts.js';
 import { redirect } from '../dockerfile/rewrite.js';
+import type { FolderUse } from '../tar/context.js';
 import { compileIgnore } from '../tar/ignore.js';
 import { createContext } from '../tar/overlay.js';
 import { rootOwned } from '../tar/root-owned.js';
@@ -27,14 +28,14 @@ export async function buildImage(
   signal: AbortSignal,
 ): Promise<string> {
   report.phase('build');
-  const { request, asWritten } = await requestFor(step, input, settings, signal);
+  const { request, use, asWritten } = await requestFor(step, input, settings, signal);
   const onEvent = (event: BuilderEvent): void => {
     switch (event.type) {
       case 'made':
         settings.session.note(event.made);
         break;
       case 'context-sent':
-        settings.memory?.contextSent(step.label);
+        settings.memory?.contextSent(step.label, use);
         break;
       case 'instruction':
       case 'output':
@@ -92,6 +93,7 @@ async function buildServed(
 
 interface Prepared {
   readonly request: BuildRequest;
+  readonly use: FolderUse;
   /** Turns texts about the built Dockerfile into such about the user's. */
   readonly asWritten: (text: string) => string;
 }
@@ -139,7 +141,7 @@ async function requestFor(
     secrets: new Map([...values, ...digested]),
     ssh: step.ssh,
   };
-  return { request, asWritten };
+  return { request, use: context.use, asWritten };
 }
 
 /** Characters of a digest in a mount's id: enough to tell a changed secret. */

@@ -1,4 +1,5 @@
 /** What the core asks of the memory of earlier sessions, which `src/cache` keeps: what need not be built again. */
+import type { FolderUse } from '../tar/context.js';
 import type { ListedFolder } from '../tar/listed.js';
 
 /** What becomes of a step. */
@@ -41,8 +42,11 @@ export interface SessionMemory extends AsyncDisposable {
   durationOf(label: string): number | undefined;
   /** A step's context as it is by now, where it has just been listed. */
   listed(label: string): ListedFolder | undefined;
-  /** A step's builder has read all that it asks for of the context, by now. */
-  contextSent(label: string): void;
+  /**
+   * A step's builder has read all that it asks for of the context, by now.
+   * @param use of the folder by this step; may be the same object each time
+   */
+  contextSent(label: string, use: FolderUse): void;
   /** Every step has succeeded. Never rejects, except for the signal's reason. */
   remember(session: string, done: readonly DoneStep[], signal: AbortSignal): Promise<void>;
 }

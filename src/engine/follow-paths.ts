@@ -1,7 +1,7 @@
 /** Which entries of a context a build asks for: BuildKit names the sources of COPY and ADD, and sending more is only slow. */
 import type { ContextEntry } from '../tar/context.js';
 import type { EntryList } from '../tar/entry-list.js';
-import { comparePaths } from '../tar/paths.js';
+import { placeOf } from '../tar/paths.js';
 
 /** Paths through symlinks; whoever has more sends the whole context. */
 const MOST_FOLLOWED = 1000;
@@ -83,7 +83,7 @@ class Tree {
   /** One, or none. */
   child(folder: Subtree, name: string): readonly Subtree[] {
     const path = folder.path === '' ? name : `${folder.path}/${name}`;
-    const start = this.#firstNotBefore(path, folder.start, folder.end);
+    const start = placeOf(this.#paths, path, folder.start, folder.end);
     const child = this.#subtree(path, start, folder.end);
     return child.start < child.end ? [child] : [];
   }
@@ -106,7 +106,7 @@ class Tree {
     let folder = this.root;
     for (let slash = path.indexOf('/'); slash !== -1; slash = path.indexOf('/', slash + 1)) {
       const at = path.slice(0, slash);
-      folder = this.#subtree(at, this.#firstNotBefore(at, folder.start, start), folder.end);
+      folder = this.#subtree(at, placeOf(this.#paths, at, folder.start, start), folder.end);
       this.#wanted[folder.start] = 1;
     }
   }
@@ -117,17 +117,7 @@ class Tree {
 
   #subtree(path: string, start: number, end: number): Subtree {
     // No name has a NUL: this comes after all that is below the path, and before what comes next.
-    return { path, start, end: this.#firstNotBefore(`${path}\0`, start, end) };
-  }
-
-  #firstNotBefore(path: string, start: number, end: number): number {
-    let [low, high] = [start, end];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (comparePaths(this.#paths[middle] ?? '', path) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return { path, start, end: placeOf(this.#paths, `${path}\0`, start, end) };
   }
 }
 

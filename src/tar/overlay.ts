@@ -1,7 +1,7 @@
 /** Lays artifacts over a context folder: one ordered tree, in which artifacts win. */
 import type { Readable } from 'node:stream';
 import type { Artifact } from './artifact.js';
-import type { BuildContext, ContextEntry } from './context.js';
+import type { BuildContext, ContextEntry, FolderUse } from './context.js';
 import { ContextError } from './errors.js';
 import type { IgnoreMatcher } from './ignore.js';
 import { LinkNames } from './links.js';
@@ -27,15 +27,21 @@ export interface ContextOptions {
 /** The classic builder is sent a changed one (pack.ts): no other name may share its content. */
 export const DOCKERIGNORE = '.dockerignore';
 
+export interface FolderContext extends BuildContext {
+  /** Of the folder without its artifacts. */
+  readonly use: FolderUse;
+}
+
 /**
  * Memory grows with the number of artifact entries. The artifacts must outlive the context.
  * @throws ContextError when artifacts contradict each other; `entries` throws it when they contradict the folder
  */
-export function createContext(options: ContextOptions): BuildContext {
+export function createContext(options: ContextOptions): FolderContext {
   return new OverlaidContext(options, collectArtifacts(options));
 }
 
-class OverlaidContext implements BuildContext {
+class OverlaidContext implements FolderContext {
+  readonly use = { listedAnew: false, opened: new Set<string>() };
   readonly #options: ContextOptions;
   readonly #overlaid: ReadonlyMap<string, Overlaid>;
   #listed: ListedFolder | undefined;
@@ -50,7 +56,10 @@ class OverlaidContext implements BuildContext {
     const listed = this.#listed;
     // Whoever asks again does so later.
     this.#listed = undefined;
-    if (listed === undefined) return this.#walked(signal);
+    if (listed === undefined) {
+      this.use.listedAnew = true;
+      return this.#walked(signal);
+    }
     const plain = this.#overlaid.size === 0 ? listed.asList() : undefined;
     return plain ?? this.#known(listed);
   }
@@ -58,11 +67,13 @@ class OverlaidContext implements BuildContext {
   open(entry: ContextEntry, signal: AbortSignal): Readable {
     const over = this.#overlaid.get(entry.path);
     if (over?.type === 'artifact') return over.artifact.open(over.content, signal);
+    this.use.opened.add(entry.path);
     return openLocal(this.#options.directory, entry, signal);
   }
 
   openFile(entry: ContextEntry): LocalFile | undefined {
     if (this.#overlaid.get(entry.path)?.type === 'artifact') return undefined;
+    this.use.opened.add(entry.path);
     return new LocalFile(this.#options.directory, entry);
   }
 

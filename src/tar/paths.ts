@@ -42,3 +42,14 @@ export function locationOf(directory: string, path: string): string | Buffer {
 }
 
 const NOT_ASCII = /[^\0-\x7f]/;
+
+/** Where a path is in a list, in the order of `comparePaths`, or would have to be put: the place of the first one not before it. */
+export function placeOf(paths: readonly string[], path: string, start = 0, end = paths.length): number {
+  let [low, high] = [start, end];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (comparePaths(paths[middle] ?? '', path) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
