@@ -1,4 +1,4 @@
-/** Files that are whole or not there: written beside and renamed, sealed by a checksum, read without trust. */
+/** Files that are whole or count for nothing: written beside and renamed, sealed by a checksum, read without trust. */
 import { createHash } from 'node:crypto';
 import { readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -15,7 +15,7 @@ const CHECKSUM_BYTES = 32;
  */
 export async function writeSealed(file: string, kind: string, content: Buffer): Promise<void> {
   const sealed = Buffer.concat([seal(kind, content), content]);
-  await writeWhole(dirname(file), sealed, (temporary) => rename(temporary, file));
+  await writeWhole(dirname(file), sealed, (temporary) => rename(temporary, file), 'if all goes well');
 }
 
 /** @returns the content as it was written; `undefined` where there is none, or it is not exactly that */

@@ -39,12 +39,15 @@ export async function makePrivate(folder: string): Promise<void> {
 /**
  * Write a file whole under a temporary name beside the final one, and give it its name by `place`.
  * @param place moves or links the temporary file; what is left of that one is removed afterwards
+ * @param lasts `for good`: it is on the disk before it has its name. `if all goes well`: after a power cut there may be a part of it, or
+ *   nothing, under that name, which whoever reads it has to notice; the disk, which is the engine's too, need not be waited for
  * @throws what the file system says
  */
 export async function writeWhole(
   folder: string,
   content: Buffer | string,
   place: (temporary: string) => Promise<void>,
+  lasts: 'for good' | 'if all goes well',
 ): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const temporary = join(folder, `${TEMPORARY}${randomBytes(8).toString('hex')}`);
@@ -52,8 +55,7 @@ export async function writeWhole(
     const file = await open(temporary, 'wx', 0o600);
     try {
       await file.writeFile(content);
-      // Else a power cut may leave an empty file under the final name.
-      await file.datasync();
+      if (lasts === 'for good') await file.datasync();
     } finally {
       await file.close();
     }

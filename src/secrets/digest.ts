@@ -62,14 +62,15 @@ async function readKey(file: string): Promise<Buffer | undefined> {
 }
 
 async function createKey(folder: string, file: string): Promise<Buffer> {
-  await writeWhole(folder, randomBytes(KEY_BYTES), async (temporary) => {
+  const place = async (temporary: string): Promise<void> => {
     try {
       // Not a rename, which would take away the key that another process has just begun to use.
       await link(temporary, file);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
-  });
+  };
+  await writeWhole(folder, randomBytes(KEY_BYTES), place, 'for good');
   const key = await readKey(file);
   if (key === undefined) throw new Error(`${file} is gone right after it was written`);
   return key;

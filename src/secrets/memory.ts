@@ -51,7 +51,8 @@ export function openServiceMemory(folder: UserFolder, engine: string, file: stri
     },
     async remember(label, record) {
       try {
-        await writeWhole(services, JSON.stringify(record), (temporary) => rename(temporary, pathOf(label)));
+        const place = (temporary: string): Promise<void> => rename(temporary, pathOf(label));
+        await writeWhole(services, JSON.stringify(record), place, 'if all goes well');
       } catch {
         // A folder that cannot be written: nothing is remembered.
       }
