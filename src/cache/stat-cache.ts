@@ -1,5 +1,5 @@
 /** Remembers the digests of a folder's files by their stat data, so that only what has changed is read again. */
-import { comparePaths } from '../tar/paths.js';
+import { comparePaths, placeOf } from '../tar/paths.js';
 import { DIGEST_BYTES, type Digests } from './digests.js';
 
 /** What tells a file's state. All in the units of stat(2); times in nanoseconds. */
@@ -155,19 +155,11 @@ export class StatCache {
   }
 
   #find(path: string): number | undefined {
-    let low = 0;
-    let high = this.#paths.length;
     // In an unchanged folder, every first look is a hit.
-    for (let at = this.#next; low < high; at = (low + high) >>> 1) {
-      const order = at < high ? comparePaths(path, this.#paths[at] ?? '') : -1;
-      if (order === 0) {
-        this.#next = at + 1;
-        return at;
-      }
-      if (order < 0) high = Math.min(high, at);
-      else low = at + 1;
-    }
-    return undefined;
+    const at = this.#paths[this.#next] === path ? this.#next : placeOf(this.#paths, path);
+    if (this.#paths[at] !== path) return undefined;
+    this.#next = at + 1;
+    return at;
   }
 
   #isSame(index: number, stats: FileStat): boolean {
