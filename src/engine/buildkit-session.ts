@@ -99,10 +99,12 @@ async function oddEntry(folder: Folder, signal: AbortSignal): Promise<string | u
     signal.throwIfAborted();
     throw error instanceof Error ? unusableContext(error) : error;
   }
-  for (const { path, linkname = '', xattrs } of entries) {
-    const shown = (): string => JSON.stringify(Buffer.from(path, 'latin1').toString());
-    if (xattrs !== undefined && xattrs.size > 0) return `${shown()} with its extended attributes`;
-    if (!isText(path) || !isText(linkname)) return `The name ${shown()}`;
+  const shown = (path: string): string => JSON.stringify(Buffer.from(path, 'latin1').toString());
+  for (const path of entries.paths) if (!isText(path)) return `The name ${shown(path)}`;
+  for (const place of entries.special()) {
+    const { path, linkname = '', xattrs } = entries.at(place);
+    if (xattrs !== undefined && xattrs.size > 0) return `${shown(path)} with its extended attributes`;
+    if (!isText(linkname)) return `The name ${shown(path)}`;
   }
   return undefined;
 }

@@ -64,7 +64,12 @@ export class ListedFolder {
   /** The entries as they are, where no file has several names: which of these is the file is for a whole context to say. */
   asList(): EntryList | undefined {
     if ([...this.#others.values()].some(({ type }) => type === 'file')) return undefined;
-    return new EntryList(this.#paths, (index) => this.#walked(index).entry, false);
+    return new EntryList({
+      paths: this.#paths,
+      at: (index) => this.#walked(index).entry,
+      mayLink: false,
+      special: () => this.#others.keys(),
+    });
   }
 
   #walked(index: number): WalkedEntry {
