@@ -38,9 +38,11 @@ const INSTEAD = [
  */
 const TOGETHER = [
   { name: 'start', roots: ['cli/world', 'cli/compile-cache', 'cli/compiled-chunks'] },
-  { name: 'help', roots: ['cli/help', 'cli/version'] },
+  { name: 'version', roots: ['cli/version'] },
+  { name: 'help', roots: ['cli/help'] },
   { name: 'plan', roots: ['cli/run', 'cli/build', 'build', 'open-plan', 'early-engine'] },
-  { name: 'steps', roots: ['core/build-image', 'engine/buildkit', 'engine/buildkit-session'] },
+  { name: 'build-image', roots: ['core/build-image'] },
+  { name: 'buildkit', roots: ['engine/buildkit', 'engine/buildkit-session'] },
 ];
 
 /** Makes a group of a file: of the modules that the roots import, directly or not. */
