@@ -45,8 +45,6 @@ export interface ContextStamp {
   readonly changeTimes: Words;
   /** By place. */
   readonly inodes: Words;
-  /** Of the folder itself. */
-  readonly rootChangeTime: bigint | undefined;
 }
 
 export interface ContextListing {
@@ -174,8 +172,8 @@ class Listing {
     }
     const layout = hash.update(text + parents.join(''), 'latin1').digest('hex');
     // Of the folder itself only this counts: what came and went in it.
-    const rootChangeTime = look(this.#directory, '.')?.stats.ctimeNs;
-    const stats = createHash('sha256').update(`${layout} ${String(rootChangeTime)}`);
+    const root = look(this.#directory, '.')?.stats.ctimeNs;
+    const stats = createHash('sha256').update(`${layout} ${String(root)}`);
     for (const column of [this.#changeTimes, this.#inodes]) stats.update(column.view());
     return {
       stamp: {
@@ -183,7 +181,6 @@ class Listing {
         racy: this.#racy,
         changeTimes: this.#changeTimes,
         inodes: this.#inodes,
-        rootChangeTime,
       },
       contents: this.#contents,
       listed: this.#listed,

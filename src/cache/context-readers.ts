@@ -1,5 +1,4 @@
 /** Who has still to read a context: once nobody has, it is looked at again, while the engine works with what it was sent. */
-import type { FolderUse } from '../tar/context.js';
 import type { ListedFolder } from '../tar/listed.js';
 import { keyOf, type Contexts, type PlannedContext } from './contexts.js';
 
@@ -9,8 +8,8 @@ export class ContextReaders implements AsyncDisposable {
   readonly #planned: ReadonlyMap<string, PlannedContext>;
   /** By context: the steps whose builders have not read it yet. */
   readonly #waiting = new Map<string, Set<string>>();
-  /** By context: what of its folder was used. */
-  readonly #uses = new Map<string, Set<FolderUse>>();
+  /** Contexts that a builder was given another list of than what was listed first. */
+  readonly #listedAnew = new Set<string>();
   readonly #disposal = new AbortController();
   /** Reading contents may take a while. */
   readonly #signal: AbortSignal;
@@ -37,16 +36,15 @@ export class ContextReaders implements AsyncDisposable {
   }
 
   /** See SessionMemory.contextSent. */
-  sent(label: string, use: FolderUse): void {
+  sent(label: string, asListed: boolean): void {
     const context = this.#planned.get(label);
     if (context === undefined) return;
     const key = keyOf(context);
-    const uses = (this.#uses.get(key) ?? new Set()).add(use);
-    this.#uses.set(key, uses);
+    if (!asListed) this.#listedAnew.add(key);
     const waiting = this.#waiting.get(key);
     waiting?.delete(label);
     // Before that, somebody would have to look again.
-    if (waiting?.size === 0) this.#contexts.lookAgain(context, [...uses], this.#signal);
+    if (waiting?.size === 0) this.#contexts.lookAgain(context, !this.#listedAnew.has(key), this.#signal);
   }
 
   /** Once nothing of the contexts is being read or written any more. */

@@ -1,6 +1,5 @@
 /** The contexts of one session: each is listed once however many steps build from it, and contents are remembered. */
 import { createHash } from 'node:crypto';
-import type { FolderUse } from '../tar/context.js';
 import { compileIgnore } from '../tar/ignore.js';
 import type { ListedFolder } from '../tar/listed.js';
 import {
@@ -30,9 +29,6 @@ interface Listed {
   /** By the clock of `performance`. */
   readonly at: number;
 }
-
-/** Of a context that nobody has said anything of. */
-const EVERYTHING: readonly FolderUse[] = [{ listedAnew: true, opened: new Set() }];
 
 /** How long a list is good for a build: who changes a file then could have done so while it was listed. In milliseconds. */
 const FRESH = 1_000;
@@ -87,12 +83,12 @@ export class Contexts {
   /**
    * Look once more whether anybody has touched it since it was listed first: for now, everything that was to be read of it has
    * been. Reads the contents that were left for later. Keeps what is known of one that kept still.
-   * @param uses of all that have read it: where it was built from what was listed first, only what was read since counts
+   * @param asListed whether all builders were given the list that was made first: what has come since then is in no image
    */
-  lookAgain(context: PlannedContext, uses: readonly FolderUse[], signal: AbortSignal): void {
+  lookAgain(context: PlannedContext, asListed: boolean, signal: AbortSignal): void {
     const key = keyOf(context);
     this.#listed.delete(key);
-    this.#looks.set(key, this.#digestUntouched(key, context, uses, signal));
+    this.#looks.set(key, this.#digestUntouched(key, context, asListed, signal));
   }
 
   /**
@@ -108,7 +104,7 @@ export class Contexts {
   ): Promise<ReadonlyMap<PlannedContext, ContextDigest>> {
     const still = new Map<PlannedContext, ContextDigest>();
     for (const context of contexts) {
-      if (!this.#looks.has(keyOf(context))) this.lookAgain(context, EVERYTHING, signal);
+      if (!this.#looks.has(keyOf(context))) this.lookAgain(context, false, signal);
       const digest = await this.#looks.get(keyOf(context));
       if (digest !== undefined) still.set(context, digest);
       signal.throwIfAborted();
@@ -137,13 +133,13 @@ export class Contexts {
   async #digestUntouched(
     key: string,
     context: PlannedContext,
-    uses: readonly FolderUse[],
+    asListed: boolean,
     signal: AbortSignal,
   ): Promise<ContextDigest | undefined> {
     const before = await orNone(this.#firsts.get(key));
     if (before === undefined) return undefined;
-    const digest = await (mayRecheck(before, context, uses)
-      ? this.#recheck(before, context, uses, signal)
+    const digest = await (asListed && mayRecheck(before, context)
+      ? this.#recheck(before, context, signal)
       : this.#listAgain(before, context, signal));
     if (digest === undefined) return undefined;
     await keepFiles(this.#store, digest);
@@ -154,12 +150,10 @@ export class Contexts {
   async #recheck(
     before: ContextListing,
     { directory }: PlannedContext,
-    uses: readonly FolderUse[],
     signal: AbortSignal,
   ): Promise<ContextDigest | undefined> {
-    const opened = uses.flatMap((use) => [...use.opened]);
     const known = await this.#knownOf(directory);
-    const same = await orNone(isAsListed(directory, before, opened, known, signal));
+    const same = await orNone(isAsListed(directory, before, known, signal));
     return same === true ? before.digest : undefined;
   }
 
@@ -206,7 +200,9 @@ export class Contexts {
 
 /** Keep what a context held, for a later session to tell what has changed. */
 async function keepFiles(store: CacheStore, { digest, files }: ContextDigest): Promise<void> {
-  if (!(await store.has('contexts', digest))) await store.write('contexts', digest, files().encode());
+  // Not whether it is there: it may be damaged.
+  if ((await store.read('contexts', digest)) === undefined)
+    await store.write('contexts', digest, files().encode());
 }
 
 /** @param digest as in ContextDigest; `undefined` where it is not kept, or not any more */
@@ -215,13 +211,9 @@ export async function keptFiles(store: CacheStore, digest: string): Promise<File
   return encoded && FileStates.decode(encoded);
 }
 
-/** Whether what was built is what `before` tells, but for contents that were read later. */
-function mayRecheck(
-  before: ContextListing,
-  { parents = [] }: PlannedContext,
-  uses: readonly FolderUse[],
-): boolean {
-  return before.digest !== undefined && parents.length === 0 && uses.every(({ listedAnew }) => !listedAnew);
+/** Whether its entries say all: the contents are known, and artifacts need nothing that is ignored. */
+function mayRecheck({ digest }: ContextListing, { parents = [] }: PlannedContext): boolean {
+  return digest !== undefined && parents.length === 0;
 }
 
 async function orNone<Found>(found: Promise<Found> | undefined): Promise<Found | undefined> {

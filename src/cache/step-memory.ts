@@ -1,7 +1,6 @@
 /** Decides what need not be built again: a step whose inputs have a known fingerprint, and whose image is there if needed. */
 import type { DoneStep, Fate, Hold, SessionMemory } from '../core/memory.js';
 import type { PlannedStep } from '../core/plan.js';
-import type { FolderUse } from '../tar/context.js';
 import type { ListedFolder } from '../tar/listed.js';
 import type { ContextDigest } from './context-digest.js';
 import { ContextReaders } from './context-readers.js';
@@ -81,8 +80,8 @@ class Memory implements SessionMemory {
     return this.#readers?.listed(label);
   }
 
-  contextSent(label: string, use: FolderUse): void {
-    this.#readers?.sent(label, use);
+  contextSent(label: string, asListed: boolean): void {
+    this.#readers?.sent(label, asListed);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -53,10 +53,6 @@ export class CacheStore {
       this.#problem = error instanceof Error ? error.message : String(error);
     }
   }
-
-  async has(kind: Kind, name: string): Promise<boolean> {
-    return this.#folder.state === 'on' && (await modified(join(this.#folder.path, kind, name))) !== undefined;
-  }
 }
 
 /** The time of a file is that of its last use, to the day. */

@@ -2,9 +2,8 @@
 import type { RedirectedCopy } from '../dockerfile/copy-sources.js';
 import { digestSecretMounts, type DigestedMounts } from '../dockerfile/mounts.js';
 import { redirect } from '../dockerfile/rewrite.js';
-import type { FolderUse } from '../tar/context.js';
 import { compileIgnore } from '../tar/ignore.js';
-import { createContext } from '../tar/overlay.js';
+import { createContext, type FolderContext } from '../tar/overlay.js';
 import { rootOwned } from '../tar/root-owned.js';
 import { copiesFromImages } from './artifact-copies.js';
 import { StepError } from './errors.js';
@@ -28,14 +27,14 @@ export async function buildImage(
   signal: AbortSignal,
 ): Promise<string> {
   report.phase('build');
-  const { request, use, asWritten } = await requestFor(step, input, settings, signal);
+  const { request, context, asWritten } = await requestFor(step, input, settings, signal);
   const onEvent = (event: BuilderEvent): void => {
     switch (event.type) {
       case 'made':
         settings.session.note(event.made);
         break;
       case 'context-sent':
-        settings.memory?.contextSent(step.label, use);
+        settings.memory?.contextSent(step.label, !context.isListedAnew);
         break;
       case 'instruction':
       case 'output':
@@ -93,7 +92,7 @@ async function buildServed(
 
 interface Prepared {
   readonly request: BuildRequest;
-  readonly use: FolderUse;
+  readonly context: FolderContext;
   /** Turns texts about the built Dockerfile into such about the user's. */
   readonly asWritten: (text: string) => string;
 }
@@ -141,7 +140,7 @@ async function requestFor(
     secrets: new Map([...values, ...digested]),
     ssh: step.ssh,
   };
-  return { request, use: context.use, asWritten };
+  return { request, context, asWritten };
 }
 
 /** Characters of a digest in a mount's id: enough to tell a changed secret. */

@@ -1,5 +1,4 @@
 /** What the core asks of the memory of earlier sessions, which `src/cache` keeps: what need not be built again. */
-import type { FolderUse } from '../tar/context.js';
 import type { ListedFolder } from '../tar/listed.js';
 
 /** What becomes of a step. */
@@ -44,9 +43,9 @@ export interface SessionMemory extends AsyncDisposable {
   listed(label: string): ListedFolder | undefined;
   /**
    * A step's builder has read all that it asks for of the context, by now.
-   * @param use of the folder by this step; may be the same object each time
+   * @param asListed whether it was given the list that `listed` gave
    */
-  contextSent(label: string, use: FolderUse): void;
+  contextSent(label: string, asListed: boolean): void;
   /** Every step has succeeded. Never rejects, except for the signal's reason. */
   remember(session: string, done: readonly DoneStep[], signal: AbortSignal): Promise<void>;
 }

@@ -28,14 +28,6 @@ export interface ContextEntry {
   readonly xattrs?: ReadonlyMap<string, string>;
 }
 
-/** What a build has taken of its context folder. Grows while it is taken. */
-export interface FolderUse {
-  /** Whether entries were given of what the folder held later than when the list was made that was known of it. */
-  readonly listedAnew: boolean;
-  /** Paths of the files whose contents were read. */
-  readonly opened: ReadonlySet<string>;
-}
-
 /** An ordered tree of entries with access to their contents. Contents are never held in memory. */
 export interface BuildContext {
   /**

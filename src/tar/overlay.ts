@@ -1,7 +1,7 @@
 /** Lays artifacts over a context folder: one ordered tree, in which artifacts win. */
 import type { Readable } from 'node:stream';
 import type { Artifact } from './artifact.js';
-import type { BuildContext, ContextEntry, FolderUse } from './context.js';
+import type { BuildContext, ContextEntry } from './context.js';
 import { ContextError } from './errors.js';
 import type { IgnoreMatcher } from './ignore.js';
 import { LinkNames } from './links.js';
@@ -28,8 +28,8 @@ export interface ContextOptions {
 export const DOCKERIGNORE = '.dockerignore';
 
 export interface FolderContext extends BuildContext {
-  /** Of the folder without its artifacts. */
-  readonly use: FolderUse;
+  /** Whether entries were given of what the folder held later than when the list was made that was known of it. */
+  readonly isListedAnew: boolean;
 }
 
 /**
@@ -41,7 +41,7 @@ export function createContext(options: ContextOptions): FolderContext {
 }
 
 class OverlaidContext implements FolderContext {
-  readonly use = { listedAnew: false, opened: new Set<string>() };
+  isListedAnew = false;
   readonly #options: ContextOptions;
   readonly #overlaid: ReadonlyMap<string, Overlaid>;
   #listed: ListedFolder | undefined;
@@ -57,7 +57,7 @@ class OverlaidContext implements FolderContext {
     // Whoever asks again does so later.
     this.#listed = undefined;
     if (listed === undefined) {
-      this.use.listedAnew = true;
+      this.isListedAnew = true;
       return this.#walked(signal);
     }
     const plain = this.#overlaid.size === 0 ? listed.asList() : undefined;
@@ -67,13 +67,11 @@ class OverlaidContext implements FolderContext {
   open(entry: ContextEntry, signal: AbortSignal): Readable {
     const over = this.#overlaid.get(entry.path);
     if (over?.type === 'artifact') return over.artifact.open(over.content, signal);
-    this.use.opened.add(entry.path);
     return openLocal(this.#options.directory, entry, signal);
   }
 
   openFile(entry: ContextEntry): LocalFile | undefined {
     if (this.#overlaid.get(entry.path)?.type === 'artifact') return undefined;
-    this.use.opened.add(entry.path);
     return new LocalFile(this.#options.directory, entry);
   }
 

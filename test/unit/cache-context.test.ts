@@ -51,10 +51,6 @@ function digest(
   );
 }
 
-/** Of a builder that has listed the folder by itself. */
-const ANEW = { listedAnew: true, opened: new Set<string>() };
-const ALL_ANEW = [ANEW];
-
 /** The next write gets another time of change than the last one. */
 async function clockMoved(): Promise<void> {
   const probe = join(folder.path, 'probe');
@@ -316,7 +312,7 @@ describe('the contexts of a session', () => {
     expect(await contexts.list(context(), 'later', NEVER)).toBeUndefined();
     await contexts.save();
     await expect(readdir(join(folder.path, 'cache/habitus')), 'nothing learned').rejects.toThrow('ENOENT');
-    contexts.lookAgain(context(), ALL_ANEW, NEVER);
+    contexts.lookAgain(context(), false, NEVER);
     const digests = [...(await contexts.untouched([context()], NEVER)).values()];
     expect(digests.map(({ digest }) => digest)).toEqual([await digestText()]);
     expect(await readdir(join(folder.path, 'cache/habitus/contents'))).toHaveLength(1);
@@ -328,13 +324,13 @@ describe('the contexts of a session', () => {
       const contexts = new Contexts(store());
       await digestOf(contexts, context());
       if (reads) {
-        contexts.lookAgain(context(), ALL_ANEW, NEVER);
+        contexts.lookAgain(context(), false, NEVER);
         await contexts.untouched([context()], NEVER);
       }
       await clockMoved();
       await writeFile(at('a'), '2');
       expect(await contexts.untouched([context()], NEVER)).toHaveProperty('size', reads ? 1 : 0);
-      contexts.lookAgain(context(), ALL_ANEW, NEVER);
+      contexts.lookAgain(context(), false, NEVER);
       expect(await contexts.untouched([context()], NEVER), 'read once more').toEqual(new Map());
     }
   });
@@ -348,7 +344,7 @@ describe('the contexts of a session', () => {
     const readers = new ContextReaders(contexts, new Map([['app', context()]]), session.signal);
     if (what === 'an abort') session.abort();
     else await readers[Symbol.asyncDispose]();
-    readers.sent('app', ANEW);
+    readers.sent('app', false);
     expect(await contexts.untouched([context()], NEVER)).toEqual(new Map());
   });
 
@@ -370,7 +366,7 @@ describe('the contexts of a session', () => {
     const contexts = new Contexts(slow);
     await contexts.list(context(), 'later', NEVER);
     const readers = new ContextReaders(contexts, new Map([['app', context()]]), NEVER);
-    readers.sent('app', ANEW);
+    readers.sent('app', false);
     await writes;
     await readers[Symbol.asyncDispose]();
     order.push('disposed of');
@@ -415,7 +411,7 @@ describe('the contexts of a session', () => {
     readers.keepListed(new Set());
     expect(readers.listed(ignoring), 'wanted by nobody').toBeUndefined();
     const read = await open();
-    read.lookAgain(ignoring, ALL_ANEW, NEVER);
+    read.lookAgain(ignoring, false, NEVER);
     expect(read.listed(ignoring), 'when it was read').toBeUndefined();
     await read.settled();
   });

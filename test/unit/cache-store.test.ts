@@ -44,8 +44,6 @@ describe('a store', () => {
     await store().write('records', 'a', Buffer.from('content'));
     expect((await store().read('records', 'a'))?.toString()).toBe('content');
     expect(await store().read('contents', 'a')).toBeUndefined();
-    expect(await store().has('records', 'a')).toBe(true);
-    expect(await store().has('records', 'b')).toBe(false);
   });
 
   it('is off without a folder, and says so', async () => {
