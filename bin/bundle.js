@@ -37,7 +37,8 @@ const INSTEAD = [
  * which takes longer than a little more text. Roots are modules of dist; what they import at once goes with them.
  */
 const TOGETHER = [
-  { name: 'start', roots: ['cli/world', 'cli/compile-cache', 'cli/compiled-chunks'] },
+  { name: 'start', roots: ['cli/world'] },
+  { name: 'compiled', roots: ['cli/compile-cache', 'cli/compiled-chunks'] },
   { name: 'version', roots: ['cli/version'] },
   { name: 'help', roots: ['cli/help'] },
   { name: 'plan', roots: ['cli/run', 'cli/build', 'build', 'open-plan', 'early-engine'] },
