@@ -46,24 +46,25 @@ const TOGETHER = [
   { name: 'buildkit', roots: ['engine/buildkit', 'engine/buildkit-session'] },
 ];
 
-/** Makes a group of a file: of the modules that the roots import, directly or not. */
+/** Makes a group of a file: of the roots and all that they import, directly or not. */
 function groupOf({ name, roots }, rank) {
-  const files = new Set(roots.map((root) => path(`../dist/${root}.js`)));
-  const known = new Map();
-  const isReached = (id, graph) => {
-    if (!known.has(id)) {
-      // Where modules import each other in a ring.
-      known.set(id, false);
-      const { importers = [] } = graph.getModuleInfo(id) ?? {};
-      known.set(id, files.has(id) || importers.some((importer) => isReached(importer, graph)));
-    }
-    return known.get(id);
+  let modules;
+  const isPart = (id, graph) => {
+    modules ??= importedFrom(roots, graph);
+    return modules.has(id);
   };
   return {
-    name: (id, graph) => (isReached(id, graph) ? name : null),
+    name: (id, graph) => (isPart(id, graph) ? name : null),
     debugName: name,
     priority: TOGETHER.length - rank,
   };
+}
+
+function importedFrom(roots, graph) {
+  const modules = new Set(roots.map((root) => path(`../dist/${root}.js`)));
+  // Those that are added on the way are gone through as well.
+  for (const id of modules) graph.getModuleInfo(id)?.importedIds.forEach((imported) => modules.add(imported));
+  return modules;
 }
 
 await build({

@@ -1,5 +1,5 @@
 /** Folders for tests, made and removed around each of them; and trees written down as short lists. */
-import { mkdtemp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdtemp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach } from 'vitest';
@@ -16,6 +16,15 @@ export function temporaryFolder(): { readonly path: string } {
     await rm(folder.path, { recursive: true, force: true });
   });
   return folder;
+}
+
+/** Until the next write gets another time of change than the last one. @param folder of the file system that is written to */
+export async function clockMoved(folder: string): Promise<void> {
+  const probe = join(folder, 'probe');
+  await writeFile(probe, '');
+  const { ctimeNs: before } = await lstat(probe, { bigint: true });
+  do await writeFile(probe, '');
+  while ((await lstat(probe, { bigint: true })).ctimeNs <= before);
 }
 
 /** `a/b/` is a folder, `a -> b` a symlink, `a=content` a file, `a` a file that holds its own path. */

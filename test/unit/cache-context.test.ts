@@ -20,7 +20,7 @@ import { compileIgnore } from '../../src/tar/ignore.js';
 import { walk } from '../../src/tar/walk.js';
 import { recalled } from '../support/digests.js';
 import { listAll, NEVER, run } from '../support/tar.js';
-import { plant, temporaryFolder } from '../support/tar-tree.js';
+import { clockMoved, plant, temporaryFolder } from '../support/tar-tree.js';
 
 const folder = temporaryFolder();
 const at = (name: string) => join(folder.path, 'context', name);
@@ -49,15 +49,6 @@ function digest(
     known,
     NEVER,
   );
-}
-
-/** The next write gets another time of change than the last one. */
-async function clockMoved(): Promise<void> {
-  const probe = join(folder.path, 'probe');
-  await writeFile(probe, '');
-  const { ctimeNs: before } = await lstat(probe, { bigint: true });
-  do await writeFile(probe, '');
-  while ((await lstat(probe, { bigint: true })).ctimeNs <= before);
 }
 
 /** What was written so far is no longer taken for just written. */
@@ -270,7 +261,7 @@ describe('the contexts of a session', () => {
         const contexts = new Contexts(store());
         await contexts.list(ignoring, readsContents, NEVER);
         const { digest: expected } = await digest('d/out');
-        await clockMoved();
+        await clockMoved(folder.path);
         await change();
         const [one, two] = [ignoring, { ...ignoring }];
         const untouched = await contexts.untouched([one, two], NEVER);
@@ -327,7 +318,7 @@ describe('the contexts of a session', () => {
         contexts.lookAgain(context(), false, NEVER);
         await contexts.untouched([context()], NEVER);
       }
-      await clockMoved();
+      await clockMoved(folder.path);
       await writeFile(at('a'), '2');
       expect(await contexts.untouched([context()], NEVER)).toHaveProperty('size', reads ? 1 : 0);
       contexts.lookAgain(context(), false, NEVER);

@@ -1,16 +1,5 @@
 /** A context that a build took from its listing: what was listed must still be there as it was, and nothing else counts. */
-import {
-  chmod,
-  link,
-  lstat,
-  mkdir,
-  readdir,
-  rename,
-  rm,
-  symlink,
-  truncate,
-  writeFile,
-} from 'node:fs/promises';
+import { chmod, link, mkdir, readdir, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -22,19 +11,10 @@ import { StatCache } from '../../src/cache/stat-cache.js';
 import { CacheStore } from '../../src/cache/store.js';
 import { userFolder } from '../../src/core/user-folder.js';
 import { NEVER } from '../support/tar.js';
-import { plant, temporaryFolder } from '../support/tar-tree.js';
+import { clockMoved, plant, temporaryFolder } from '../support/tar-tree.js';
 
 const folder = temporaryFolder();
 const at = (name: string) => join(folder.path, 'context', name);
-
-/** The next write gets another time of change than the last one. */
-async function clockMoved(): Promise<void> {
-  const probe = join(folder.path, 'probe');
-  await writeFile(probe, '');
-  const { ctimeNs: before } = await lstat(probe, { bigint: true });
-  do await writeFile(probe, '');
-  while ((await lstat(probe, { bigint: true })).ctimeNs <= before);
-}
 
 const list = (): Promise<ContextListing> =>
   listContext({ directory: at('') }, StatCache.empty(), { readsContents: 'now', signal: NEVER });
@@ -61,7 +41,7 @@ describe('what was listed', () => {
   it('is as it was where nobody has touched it, whatever has come beside it', async () => {
     const listing = await list();
     expect(await check(listing)).toBe(true);
-    await clockMoved();
+    await clockMoved(folder.path);
     await writeFile(at('new'), '');
     expect(await check(listing)).toBe(true);
   });
@@ -76,7 +56,7 @@ describe('what was listed', () => {
     ['was written to by another of its names', () => writeFile(at('same'), 'x')],
   ])('is not where a file %s', async (_, touch) => {
     const listing = await list();
-    await clockMoved();
+    await clockMoved(folder.path);
     await touch();
     expect(await check(listing)).toBe(false);
   });
@@ -112,7 +92,7 @@ describe('what was listed', () => {
         await plant(at(''), ['a=1', 'd/b=2', 'd/e/c=3', 'f/g=4']);
         const listing = await list();
         for (const { what, path } of done) {
-          await clockMoved();
+          await clockMoved(folder.path);
           if (what === 'write') await writeFile(at(path), 'x');
           else if (what === 'mode') await chmod(at(path), 0o640);
           else if (what === 'replace') await renameOver(path, 'x');
@@ -150,7 +130,7 @@ describe('a context that was built from its listing', () => {
     await contexts.list(planned(), 'now', NEVER);
     const steps = asListed.map((each, i) => [`s${i}`, each] as const);
     const readers = new ContextReaders(contexts, new Map(steps.map(([label]) => [label, planned()])), NEVER);
-    await clockMoved();
+    await clockMoved(folder.path);
     if (between !== undefined) await writeFile(at(between), 'x');
     for (const [label, each] of steps) readers.sent(label, each);
     return (await contexts.untouched([planned()], NEVER)).size;
@@ -177,7 +157,7 @@ describe('a context that was built from its listing', () => {
   it('is listed as a whole where contents were left for later', async () => {
     const contexts = open();
     await contexts.list(planned(), 'later', NEVER);
-    await clockMoved();
+    await clockMoved(folder.path);
     await mkdir(at('new'));
     contexts.lookAgain(planned(), true, NEVER);
     expect((await contexts.untouched([planned()], NEVER)).size).toBe(0);
