@@ -5,7 +5,7 @@ import { dirname } from 'node:path';
 import { writeWhole } from '../core/user-folder.js';
 
 /** Part of every seal: what another version of the format wrote is nobody's. */
-const FORMAT = 1;
+const FORMAT = 2;
 const CHECKSUM_BYTES = 32;
 
 /**

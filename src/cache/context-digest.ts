@@ -162,18 +162,13 @@ class Listing {
 
   /** Paths and states hold no NUL: nothing can be read in two ways. Which of them are files with a content, states tell. */
   summary(parents: readonly string[]): ContextListing {
+    const layout = this.#layout();
     const hash = createHash('sha256');
-    let text = '';
-    for (const [index, path] of this.#listed.paths.entries()) {
-      text += `${this.#stateAt(index)}\0${path}\0`;
-      if (text.length < TEXT_AT_ONCE) continue;
-      hash.update(text, 'latin1');
-      text = '';
-    }
-    const layout = hash.update(text + parents.join(''), 'latin1').digest('hex');
+    for (const piece of layout) hash.update(piece);
+    const places = hash.update(parents.join(''), 'latin1').digest('hex');
     // Of the folder itself only this counts: what came and went in it.
     const root = look(this.#directory, '.')?.stats.ctimeNs;
-    const stats = createHash('sha256').update(`${layout} ${String(root)}`);
+    const stats = createHash('sha256').update(`${places} ${String(root)}`);
     for (const column of [this.#changeTimes, this.#inodes]) stats.update(column.view());
     return {
       stamp: {
@@ -184,17 +179,28 @@ class Listing {
       },
       contents: this.#contents,
       listed: this.#listed,
-      ...(this.#readsContents === 'now' && { digest: this.#digest(layout) }),
+      ...(this.#readsContents === 'now' && { digest: this.#digest(layout, places) }),
     };
   }
 
-  #digest(layout: string): ContextDigest {
-    const hash = createHash('sha256').update(layout);
-    this.#contents.hashInto(hash);
-    return {
-      digest: hash.digest('hex'),
-      files: () => FileStates.of(this.#listed.paths, (index) => this.#stateAt(index), this.#contents),
-    };
+  /** Of each entry its state and path, in pieces: see FileStates. */
+  #layout(): readonly Buffer[] {
+    const pieces: Buffer[] = [];
+    let text = '';
+    for (const [index, path] of this.#listed.paths.entries()) {
+      text += `${this.#stateAt(index)}\0${path}\0`;
+      if (text.length < TEXT_AT_ONCE) continue;
+      pieces.push(Buffer.from(text, 'latin1'));
+      text = '';
+    }
+    return [...pieces, Buffer.from(text, 'latin1')];
+  }
+
+  #digest(layout: readonly Buffer[], places: string): ContextDigest {
+    const contents = this.#contents.present();
+    const hash = createHash('sha256').update(places);
+    for (const piece of contents) hash.update(piece);
+    return { digest: hash.digest('hex'), files: () => new FileStates(layout, contents) };
   }
 
   #readSmall(index: number, found: Scanned): void {

@@ -1,6 +1,4 @@
 /** A column of SHA-256 digests, some of them absent: as many strings would be an object for each. */
-import type { Hash } from 'node:crypto';
-
 export const DIGEST_BYTES = 32;
 
 export class Digests {
@@ -31,22 +29,18 @@ export class Digests {
     return this.#bytes.toString('latin1', index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
   }
 
-  /** The first bytes of one, as base64. */
-  start(index: number, bytes: number): string | undefined {
-    if (this.#present[index] !== 1) return undefined;
-    return this.#bytes.toString('base64', index * DIGEST_BYTES, index * DIGEST_BYTES + bytes);
-  }
-
-  /** All that are present, in the order of their places. */
-  hashInto(hash: Hash): void {
+  /** All that are present, in the order of their places: views, each of as many as lie side by side. */
+  present(): readonly Buffer[] {
     const present = this.#present;
+    const pieces: Buffer[] = [];
     for (let end = 0; end < present.length;) {
       const start = present.indexOf(1, end);
-      if (start === -1) return;
+      if (start === -1) break;
       const gap = present.indexOf(0, start);
       end = gap === -1 ? present.length : gap;
-      hash.update(this.#bytes.subarray(start * DIGEST_BYTES, end * DIGEST_BYTES));
+      pieces.push(this.#bytes.subarray(start * DIGEST_BYTES, end * DIGEST_BYTES));
     }
+    return pieces;
   }
 
   #makeRoom(index: number): void {

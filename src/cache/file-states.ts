@@ -1,52 +1,41 @@
-/** What a context held, short enough to be kept and compared with the next session's. */
-import type { Digests } from './digests.js';
+/** What a context held: the bytes that its digest is made of, kept to be compared with the next session's. */
+import { DIGEST_BYTES } from './digests.js';
 
-/** 72 bits of a content's digest: enough to tell two versions of a file apart for a message. */
-const SHORT = 9;
+const HEAD_BYTES = 4;
+/** How the states of those entries begin that have a content. */
+const FILE = 'file ';
 
 /** States of files by path, both latin1 without NUL. */
 export class FileStates {
-  readonly #all: () => Iterable<readonly [path: string, state: string]>;
-
-  private constructor(all: () => Iterable<readonly [string, string]>) {
-    this.#all = all;
-  }
+  readonly #layout: readonly Buffer[];
+  readonly #contents: readonly Buffer[];
 
   /**
-   * @param stateAt of the path at a place, without its content
-   * @param contents by place in the list of paths; none where there is no content
+   * @param layout of each entry its state without content, NUL, its path, NUL; in pieces
+   * @param contents digests of those whose state begins with `file `, in the same order; in pieces
    */
-  static of(
-    paths: readonly string[],
-    stateAt: (index: number) => string,
-    contents: Pick<Digests, 'start'>,
-  ): FileStates {
-    return new FileStates(function* () {
-      for (const [index, path] of paths.entries()) {
-        const content = contents.start(index, SHORT);
-        yield [path, content === undefined ? stateAt(index) : `${stateAt(index)} ${content}`];
-      }
-    });
+  constructor(layout: readonly Buffer[], contents: readonly Buffer[]) {
+    this.#layout = layout;
+    this.#contents = contents;
   }
 
+  /** @param encoded what `encode` gave */
   static decode(encoded: Buffer): FileStates {
-    const words = encoded.length === 0 ? [] : encoded.toString('latin1').split('\0');
-    return new FileStates(function* () {
-      for (let i = 0; i + 1 < words.length; i += 2) yield [words[i] ?? '', words[i + 1] ?? ''];
-    });
+    const end = HEAD_BYTES + encoded.readUInt32LE(0);
+    return new FileStates([encoded.subarray(HEAD_BYTES, end)], [encoded.subarray(end)]);
   }
 
   encode(): Buffer {
-    let text = '';
-    for (const [path, state] of this.#all()) text += `${text === '' ? '' : '\0'}${path}\0${state}`;
-    return Buffer.from(text, 'latin1');
+    const head = Buffer.alloc(HEAD_BYTES);
+    head.writeUInt32LE(this.#layout.reduce((sum, piece) => sum + piece.length, 0));
+    return Buffer.concat([head, ...this.#layout, ...this.#contents]);
   }
 
   /** In the order of the later session, then what is gone. */
   changesSince(before: FileStates): readonly FileChange[] {
     const changes: FileChange[] = [];
-    const earlier = new Map(before.#all());
-    for (const [path, state] of this.#all()) {
+    const earlier = new Map(before.#states());
+    for (const [path, state] of this.#states()) {
       const was = earlier.get(path);
       earlier.delete(path);
       if (was === undefined) changes.push({ path, change: 'added' });
@@ -54,6 +43,17 @@ export class FileStates {
     }
     for (const path of earlier.keys()) changes.push({ path, change: 'removed' });
     return changes;
+  }
+
+  *#states(): Generator<readonly [path: string, state: string]> {
+    const words = Buffer.concat(this.#layout).toString('latin1').split('\0');
+    const contents = Buffer.concat(this.#contents);
+    for (let word = 0, at = 0; word + 1 < words.length; word += 2) {
+      const [state = '', path = ''] = words.slice(word, word + 2);
+      const end = state.startsWith(FILE) ? at + DIGEST_BYTES : at;
+      yield [path, `${state} ${contents.toString('latin1', at, end)}`];
+      at = end;
+    }
   }
 }
 

@@ -42,12 +42,18 @@ export function sameStat(a: FileStat, b: FileStat): boolean {
   return FIELDS.every((field) => a[field] === b[field]);
 }
 
-interface Known {
+/** A file that was read since `decode`. */
+interface Added {
+  readonly path: string;
   readonly stats: FileStat;
   readonly digest: string;
 }
 
-type Added = readonly [path: string, Known];
+/** Rows that were decoded, up to before `to`. */
+interface Run {
+  readonly from: number;
+  readonly to: number;
+}
 
 /** The files of one folder. Paths are latin1, digests 32 latin1 characters: the bytes of a SHA-256. */
 export class StatCache {
@@ -57,7 +63,7 @@ export class StatCache {
   readonly #words: Int32Array;
   readonly #digests: Buffer;
   readonly #used: Uint8Array;
-  readonly #added = new Map<string, Known>();
+  readonly #added = new Map<string, Added>();
   /** Where the next path is likely to be. */
   #next = 0;
 
@@ -117,41 +123,60 @@ export class StatCache {
   remember(path: string, stats: FileStat, digest: string, readAtNs: bigint): void {
     if (!isSettled(stats, readAtNs)) return;
     const { size, mtimeNs, ctimeNs, ino, dev, mode } = stats;
-    this.#added.set(path, { stats: { size, mtimeNs, ctimeNs, ino, dev, mode }, digest });
+    this.#added.set(path, { path, stats: { size, mtimeNs, ctimeNs, ino, dev, mode }, digest });
   }
 
-  /** What was asked for or remembered since `decode`; other files are taken for gone. */
+  /** What was asked for or remembered since `decode`; other files are taken for gone. Runs of what is as it was are copied whole. */
   encode(): Buffer {
-    const files = this.#kept();
+    const pieces = this.#kept();
+    const count = pieces.reduce((sum, piece) => sum + ('from' in piece ? piece.to - piece.from : 1), 0);
     const names: string[] = [];
-    const words = new Int32Array(files.length * ROW_WORDS);
+    const words = new Int32Array(count * ROW_WORDS);
     const rows = new BigInt64Array(words.buffer);
-    const digests = Buffer.allocUnsafe(files.length * DIGEST_BYTES);
-    for (const [row, from] of files.entries()) {
-      if (typeof from === 'number') {
-        names.push(this.#paths[from] ?? '');
-        copyRow(this.#words, from, words, row, ROW_WORDS);
-        copyRow(this.#digests, from, digests, row, DIGEST_BYTES);
+    const digests = Buffer.allocUnsafe(count * DIGEST_BYTES);
+    let row = 0;
+    for (const piece of pieces) {
+      if ('from' in piece) {
+        const { from, to } = piece;
+        names.push(this.#paths.slice(from, to).join('\0'));
+        words.set(this.#words.subarray(from * ROW_WORDS, to * ROW_WORDS), row * ROW_WORDS);
+        this.#digests.copy(digests, row * DIGEST_BYTES, from * DIGEST_BYTES, to * DIGEST_BYTES);
+        row += to - from;
       } else {
-        const [path, { stats, digest }] = from;
-        names.push(path);
-        writeRow(rows, row, stats);
-        digests.write(digest, row * DIGEST_BYTES, 'latin1');
+        names.push(piece.path);
+        writeRow(rows, row, piece.stats);
+        digests.write(piece.digest, row * DIGEST_BYTES, 'latin1');
+        row += 1;
       }
     }
     const paths = Buffer.from(names.join('\0'), 'latin1');
     const head = Buffer.alloc(HEAD_BYTES);
-    head.writeUInt32LE(files.length, 0);
+    head.writeUInt32LE(count, 0);
     head.writeUInt32LE(paths.length, 4);
     return Buffer.concat([head, paths, Buffer.from(words.buffer), digests]);
   }
 
-  /** What `encode` keeps, in order: places of what was decoded, and what was added. */
-  #kept(): readonly (number | Added)[] {
-    const pathOf = (file: number | Added): string =>
-      (typeof file === 'number' ? this.#paths[file] : file[0]) ?? '';
-    const old = [...this.#paths.keys()].filter((i) => this.#used[i] === 1 && !this.#added.has(pathOf(i)));
-    return [...old, ...this.#added].sort((a, b) => comparePaths(pathOf(a), pathOf(b)));
+  /** What `encode` keeps, in order. */
+  #kept(): readonly (Run | Added)[] {
+    const pieces: (Run | Added)[] = [];
+    let next = 0;
+    for (const added of [...this.#added.values()].sort((a, b) => comparePaths(a.path, b.path))) {
+      const place = placeOf(this.#paths, added.path, next);
+      pieces.push(...this.#usedRuns(next, place), added);
+      next = this.#paths[place] === added.path ? place + 1 : place;
+    }
+    return [...pieces, ...this.#usedRuns(next, this.#paths.length)];
+  }
+
+  *#usedRuns(start: number, end: number): Generator<Run> {
+    const used = this.#used.subarray(0, end);
+    for (let to = start; to < end;) {
+      const from = used.indexOf(1, to);
+      if (from === -1) return;
+      const gap = used.indexOf(0, from);
+      to = gap === -1 ? end : gap;
+      yield { from, to };
+    }
   }
 
   #find(path: string): number | undefined {
@@ -178,15 +203,4 @@ const SCRATCH_WORDS = new Int32Array(SCRATCH.buffer);
 function writeRow(rows: BigInt64Array, row: number, stats: FileStat): void {
   let at = row * ROW;
   for (const field of FIELDS) rows[at++] = stats[field];
-}
-
-/** A few words: calls for so few cost more than they do. */
-function copyRow<Words extends Int32Array | Buffer>(
-  from: Words,
-  row: number,
-  to: Words,
-  toRow: number,
-  width: number,
-): void {
-  for (let i = 0; i < width; i++) to[toRow * width + i] = from[row * width + i] ?? 0;
 }

@@ -210,12 +210,15 @@ describe('explaining', () => {
 
   it('names the files that changed, the first few', () => {
     const content = (letter: string) => `file 644 1 ${letter.repeat(32)}`;
-    const states = (files: Record<string, string>) =>
-      FileStates.of(
-        Object.keys(files),
-        (index) => Object.values(files)[index]?.replace(/ .{32}$/, '') ?? '',
-        digests(...Object.values(files).map((state) => / (.{32})$/.exec(state)?.[1])),
-      );
+    const states = (files: Record<string, string>) => {
+      const entries = Object.entries(files).map(([path, state]) => {
+        const [, layout = '', digest] = /^(.*?)(?: (.{32}))?$/.exec(state) ?? [];
+        return { layout: `${layout}\0${path}\0`, digest };
+      });
+      const layout = entries.map((entry) => Buffer.from(entry.layout, 'latin1'));
+      const contents = digests(...entries.map(({ digest }) => digest)).present();
+      return FileStates.decode(new FileStates(layout, contents).encode());
+    };
     const before = states({
       'src/main.c': content('a'),
       run: content('x'),
