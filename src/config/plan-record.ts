@@ -1,5 +1,5 @@
 /**
- * A plan as bytes that can be kept, with digests of all that it was made of: it holds for as long as the files say the same.
+ * A plan as bytes that can be kept, with a digest of all that it was made of: it holds for as long as the files say the same.
  * What they say is compared, not their times: a plan reads its Dockerfiles anyway.
  */
 import { createHash } from 'node:crypto';
@@ -12,8 +12,12 @@ import type { LoadedPlan, LoadOptions } from './load.js';
 import { readSmallFile } from './source.js';
 
 interface PlanRecord {
-  /** By absolute path: of what a file holds, in hexadecimal; `null` where there was none. */
-  readonly files: readonly (readonly [path: string, digest: string | null])[];
+  /** Absolute paths. */
+  readonly files: readonly string[];
+  /** Of what they hold, in hexadecimal. */
+  readonly digest: string;
+  /** Absolute paths where there was none. */
+  readonly missing: readonly string[];
   readonly folders: readonly string[];
   readonly warnings: readonly Diagnostic[];
   readonly plan: Omit<Plan, 'steps'> & { readonly steps: readonly RecordedStep[] };
@@ -47,8 +51,16 @@ export function recordName(options: LoadOptions, content: Buffer, program: strin
 /** `undefined` where values of the environment are in it: they may be secrets. */
 export function writeRecord({ plan, warnings, inputs }: LoadedPlan): Buffer | undefined {
   if (inputs.usesVariables) return undefined;
+  const files = new Map<string, Buffer>();
+  const missing: string[] = [];
+  for (const [path, content] of inputs.files) {
+    if (content === undefined) missing.push(path);
+    else files.set(path, content);
+  }
   const record: PlanRecord = {
-    files: Array.from(inputs.files, ([path, content]) => [path, content ? digestOf(content) : null] as const),
+    files: [...files.keys()],
+    digest: digestOf(files.values()),
+    missing,
     folders: inputs.folders,
     warnings,
     plan: {
@@ -67,15 +79,18 @@ export function writeRecord({ plan, warnings, inputs }: LoadedPlan): Buffer | un
  * @returns `undefined` where anything else that the plan was made of has changed
  */
 export function readRecord(bytes: Buffer): Pick<LoadedPlan, 'plan' | 'warnings'> | undefined {
-  const { files, folders, warnings, plan } = JSON.parse(bytes.toString('utf8')) as PlanRecord;
+  const { files, digest, missing, folders, warnings, plan } = JSON.parse(
+    bytes.toString('utf8'),
+  ) as PlanRecord;
   if (!folders.every((folder) => folderState(folder) === 'folder')) return undefined;
+  if (!missing.every((path) => readSmallFile(path).kind === 'missing')) return undefined;
   const contents = new Map<string, Buffer>();
-  for (const [path, digest] of files) {
+  for (const path of files) {
     const now = readSmallFile(path);
-    if (now.kind === 'missing' && digest === null) continue;
-    if (now.kind !== 'read' || digestOf(now.content) !== digest) return undefined;
+    if (now.kind !== 'read') return undefined;
     contents.set(path, now.content);
   }
+  if (digestOf(contents.values()) !== digest) return undefined;
   const steps: PlannedStep[] = [];
   for (const { dockerfile, args, ...step } of plan.steps) {
     const content = contents.get(dockerfile.path);
@@ -87,6 +102,9 @@ export function readRecord(bytes: Buffer): Pick<LoadedPlan, 'plan' | 'warnings'>
   return { plan: { ...plan, steps }, warnings };
 }
 
-function digestOf(content: Buffer): string {
-  return createHash('sha256').update(content).digest('hex');
+/** Of all together: a hash for each takes longer than what it hashes. */
+function digestOf(contents: Iterable<Buffer>): string {
+  const hash = createHash('sha256');
+  for (const content of contents) hash.update(`${String(content.length)}\n`).update(content);
+  return hash.digest('hex');
 }
