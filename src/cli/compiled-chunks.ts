@@ -92,7 +92,7 @@ export class CompiledChunks {
 }
 
 /** Files of the program that any command needs, and as many of the one before it. */
-const MOST_CHUNKS = 100;
+const MOST_CHUNKS = 50;
 
 /** V8 reads only what it has written itself. */
 const NAME = `${process.version}${process.arch}`.replace(/\W/g, '');
