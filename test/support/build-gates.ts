@@ -15,7 +15,8 @@ export class Gates {
 
   /** Closed after the file's tests, with all its connections. */
   static async start(): Promise<Gates> {
-    const server = createServer();
+    // How long a test waits, the test itself says: a machine that stands still for a minute answers no request with 408.
+    const server = createServer({ headersTimeout: 0, requestTimeout: 0 });
     const gates = new Gates(server);
     server.on('request', (request, response) => {
       const gate = gates.at((request.url ?? '').slice(1));
