@@ -160,7 +160,6 @@ class Listing {
     await Promise.all(Array.from({ length: LARGE_AT_ONCE }, work));
   }
 
-  /** Paths and states hold no NUL: nothing can be read in two ways. Which of them are files with a content, states tell. */
   summary(parents: readonly string[]): ContextListing {
     const layout = this.#layout();
     const hash = createHash('sha256');
@@ -183,7 +182,10 @@ class Listing {
     };
   }
 
-  /** Of each entry its state and path, in pieces: see FileStates. */
+  /**
+   * Of each entry its state and path, in pieces: see FileStates. Neither holds a NUL: nothing can be read in two ways. Which of them
+   * are files with a content, states tell.
+   */
   #layout(): readonly Buffer[] {
     const pieces: Buffer[] = [];
     let text = '';
