@@ -2,7 +2,9 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'n
 import module, { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { deserialize } from 'node:v8';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readSealed } from '../../src/cache/atomic-file.js';
 import { keepCompiled } from '../../src/cli/compile-cache.js';
 
 let cache: string;
@@ -49,9 +51,9 @@ describe('what is compiled, for a Node without a cache of its own,', () => {
   const kept = () => join(cache, 'habitus', 'chunks');
 
   /** One run of the program whose file holds this. @returns its exports, and the cache's file as it is after it */
-  async function runWith(content: string): Promise<{ exports: unknown; inode: number }> {
+  async function runWith(content: string, main = 'main.cjs'): Promise<{ exports: unknown; inode: number }> {
     await mkdir(program(), { recursive: true });
-    const file = join(program(), 'main.cjs');
+    const file = join(program(), main);
     await writeFile(file, content);
     Reflect.deleteProperty(load.cache, file);
     const compiled = await keepCompiled({ XDG_CACHE_HOME: cache }, program(), {});
@@ -85,6 +87,15 @@ describe('what is compiled, for a Node without a cache of its own,', () => {
     await writeFile(join(kept(), name), bytes);
     expect((await runWith('exports.is = 1;')).exports).toEqual({ is: 1 });
     expect((await readFile(join(kept(), name))).equals(bytes)).toBe(false);
+  });
+
+  it('is kept of the fifty files that were compiled last, for names change with each version', async () => {
+    const files = Array.from({ length: 60 }, (_, version) => `main-${version}.cjs`);
+    for (const file of files) await runWith('', file);
+    const [name = ''] = await readdir(kept());
+    const content = await readSealed(join(kept(), name), 'chunks');
+    const chunks = deserialize(content ?? Buffer.alloc(0)) as ReadonlyMap<string, unknown>;
+    expect([...chunks.keys()]).toEqual(files.toReversed().slice(0, 50));
   });
 
   it('is not kept in a folder that others can write to', async () => {
