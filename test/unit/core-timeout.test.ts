@@ -4,14 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { BuildResult } from '../../src/core/api.js';
-import { runBuild, type BuildSettings } from '../../src/core/build.js';
 import { TimeoutError } from '../../src/core/errors.js';
-import type { BuildEvent } from '../../src/core/events.js';
 import type { PlannedStep } from '../../src/core/plan.js';
 import { TimeLimit } from '../../src/core/time-limit.js';
-import { userFolder } from '../../src/core/user-folder.js';
 import { FakeEngine } from '../support/fake-engine.js';
 import { Gate } from '../support/gate.js';
+import { plannedStep, runPlanned, type PlannedBuild } from '../support/planned-build.js';
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
@@ -27,96 +25,11 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** A step whose Dockerfile runs these commands. */
-function step(label: string, runs: readonly string[], more: Partial<PlannedStep> = {}): PlannedStep {
-  const content = ['FROM busybox:latest', `LABEL of=${label}`, ...runs.map((run) => `RUN ${run}`), ''];
-  return {
-    label,
-    imageName: `${label}:latest`,
-    dependsOn: [],
-    context: folder,
-    dockerfile: {
-      path: join(folder, 'Dockerfile'),
-      content: Buffer.from(content.join('\n')),
-      references: [],
-    },
-    args: {},
-    noCache: false,
-    artifacts: [],
-    base: { kind: 'image', reference: 'busybox:latest' },
-    secrets: [],
-    ssh: [],
-    commandCache: false,
-    keep: true,
-    ...more,
-  };
-}
+const step = (label: string, runs: readonly string[], more: Partial<PlannedStep> = {}): PlannedStep =>
+  plannedStep(folder, label, runs, more);
 
-interface Run {
-  readonly engine: FakeEngine;
-  readonly events: readonly BuildEvent[];
-  readonly done: Promise<BuildResult>;
-  /** Resolves once this was said by a step. */
-  readonly said: (line: string) => Promise<void>;
-}
-
-function run(
-  steps: readonly PlannedStep[],
-  {
-    engine = new FakeEngine(),
-    signal = new AbortController().signal,
-    ...more
-  }: Partial<BuildSettings> & { readonly engine?: FakeEngine; readonly signal?: AbortSignal } = {},
-): Run {
-  const events: BuildEvent[] = [];
-  const waiting = new Map<string, Gate>();
-  const gateOf = (line: string): Gate => {
-    const gate = waiting.get(line) ?? new Gate();
-    waiting.set(line, gate);
-    return gate;
-  };
-  const never = new AbortController().signal;
-  const settings: BuildSettings = {
-    builder: 'buildkit',
-    jobs: 4,
-    keepGoing: false,
-    keepArtifacts: false,
-    network: 'default',
-    limits: {},
-    removeContainers: true,
-    keepBuildCache: true,
-    removal: { force: false, noPrune: false },
-    folder: userFolder({ XDG_CACHE_HOME: folder }),
-    holdings: Promise.resolve([]),
-    secrets: {
-      of: () => [],
-      service: {
-        serve: () =>
-          Promise.resolve({
-            args: {},
-            stale: never,
-            built: () => Promise.resolve(),
-            [Symbol.asyncDispose]: () => Promise.resolve(),
-          }),
-      },
-    },
-    pull: false,
-    explain: false,
-    ...more,
-  };
-  const plan = {
-    file: join(folder, 'build.yml'),
-    workDirectory: folder,
-    version: '2026-11-22',
-    steps,
-  } as const;
-  const emit = (event: BuildEvent): void => {
-    events.push(event);
-    if (event.type === 'output') gateOf(event.line).open();
-  };
-  const done = runBuild(plan, engine, settings, emit, signal);
-  return { engine, events, done, said: (line) => gateOf(line).opened };
-}
+const run = (steps: readonly PlannedStep[], options: Parameters<typeof runPlanned>[2] = {}): PlannedBuild =>
+  runPlanned(folder, steps, options);
 
 const fates = ({ steps }: BuildResult): readonly string[] =>
   steps.map(({ label, status, reason = '' }) => `${label} ${status} ${reason}`.trimEnd());
