@@ -1,23 +1,19 @@
 /** One build: open a session, run the DAG, promote the names, dispose the session on every path. */
-import { ContextError } from '../tar/errors.js';
-import { writeArtifact } from '../tar/extract.js';
 import type { BuildResult, StepResult } from './api.js';
-import { TimeoutError, UsageError } from './errors.js';
+import { EngineError } from './errors.js';
 import type { Emit } from './events.js';
 import { collectDead } from './collect-dead.js';
+import { finish, isStop, stopped, type End } from './finish.js';
 import { Journal } from './journal.js';
 import type { Holding } from './leftovers.js';
+import { findLoss } from './lost-images.js';
 import { newSessionId } from './marks.js';
 import type { Fate, Hold, SessionMemory } from './memory.js';
 import type { Builder, Engine, Limits } from './ports.js';
 import type { Plan, PlannedStep } from './plan.js';
-import { describeRecovery, type LockOptions } from './promotion-lock.js';
-import { promote } from './promote.js';
-import { leavingOf } from './proof.js';
 import { pullBases } from './pull-bases.js';
 import { runSteps, statusOf, type EndedStep } from './run-steps.js';
-import { reasonOf } from './scheduler.js';
-import type { BuildSecrets, ProofReport } from './secrets.js';
+import type { BuildSecrets } from './secrets.js';
 import { Session } from './session.js';
 import type { ImageRemoval } from './traces.js';
 import type { UserFolder } from './user-folder.js';
@@ -82,14 +78,23 @@ export async function runBuild(
     if (settings.pull) await pullAll(plan, engine, emit, signal);
     // Before anything is built: what dead sessions have left may be what this build finds in the builder's cache.
     const collecting = collectDead(engine, settings.folder, settings.holdings, emit, signal);
-    const hold: Hold = (label, imageId) => engine.holdImage(imageId, session.tagOf(label));
-    const fates = await decideFates(settings, hold, collecting, signal).finally(() => collecting);
+    const hold: Hold = async (label, imageId) => {
+      const isThere = await engine.holdImage(imageId, session.tagOf(label));
+      if (isThere) session.hold(label);
+      return isThere;
+    };
+    let fates = await decideFates(settings, hold, collecting, signal).finally(() => collecting);
     if (settings.explain && !signal.aborted) explainFates(plan, fates, emit);
-    ended = await runSteps(plan, fates, settings, session, engine, emit, signal);
-    if (ended.every(({ outcome }) => outcome.status === 'succeeded')) {
-      end = await finish(plan, ended, session, engine, settings, emit, signal);
-    } else if (signal.aborted) {
-      end = stopped(signal);
+    for (let runs = 1; ; runs += 1) {
+      ended = await runSteps(plan, fates, settings, session, engine, emit, signal);
+      const mayRunAgain = runs < MOST_RUNS && !signal.aborted;
+      const ending = await endOf(plan, ended, mayRunAgain, session, engine, settings, emit, signal);
+      if (ending !== undefined) {
+        end = ending;
+        break;
+      }
+      // Everything, for what was made from a lost image must be of one piece with the one that is made in its place.
+      fates = new Map();
     }
   } finally {
     for (const problem of await session.dispose(settings.removal)) {
@@ -109,6 +114,41 @@ export async function runBuild(
     durationMs: Math.round(performance.now() - started),
     steps: ended.map((step) => stepResult(step, end.status === 'succeeded')),
   };
+}
+
+/** How often steps are run at most. */
+const MOST_RUNS = 3;
+
+/** @returns nothing where the session has lost images: it is ready for all steps to be run once more */
+async function endOf(
+  plan: Plan,
+  ended: readonly EndedStep[],
+  mayRunAgain: boolean,
+  session: Session,
+  engine: Engine,
+  settings: BuildSettings,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<End | undefined> {
+  const beginsAgain = async (): Promise<boolean> => {
+    const loss = mayRunAgain ? await findLoss(ended, engine, session, signal) : undefined;
+    if (loss === undefined) return false;
+    const what = `what this session had built of ${loss.labels.join(', ')}`;
+    const message = `somebody has removed ${what}: building once more`;
+    emit({ at: Date.now(), type: 'notice', level: 'warning', message });
+    await session.beginAgain(loss.left);
+    return true;
+  };
+  if (ended.every(({ outcome }) => outcome.status === 'succeeded')) {
+    try {
+      return await finish(plan, ended, session, engine, settings, emit, signal);
+    } catch (error) {
+      if (error instanceof EngineError && (await beginsAgain())) return undefined;
+      throw error;
+    }
+  }
+  if (signal.aborted) return stopped(signal);
+  return (await beginsAgain()) ? undefined : { status: 'failed' };
 }
 
 /** Where it is stopped meanwhile the steps tell so. */
@@ -132,122 +172,6 @@ async function decideFates(
   } catch (error) {
     if (isStop(error, signal)) return new Map();
     throw error;
-  }
-}
-
-/** How a build ends that was stopped. */
-function stopped(signal: AbortSignal): Pick<BuildResult, 'status' | 'reason'> {
-  return { status: signal.reason instanceof TimeoutError ? 'failed' : 'cancelled', reason: reasonOf(signal) };
-}
-
-/** Whether it is the signal's abort. What Node itself rejects with holds the signal's reason as its cause. */
-function isStop(error: unknown, signal: AbortSignal): boolean {
-  if (!signal.aborted) return false;
-  return error === signal.reason || (error instanceof Error && error.cause === signal.reason);
-}
-
-async function prove(
-  plan: Plan,
-  ended: readonly EndedStep[],
-  session: Session,
-  engine: Engine,
-  { secrets, keepArtifacts }: BuildSettings,
-  emit: Emit,
-  signal: AbortSignal,
-): Promise<ProofReport | undefined> {
-  if (secrets.prove === undefined) return undefined;
-  const leaving = await leavingOf(plan, ended, keepArtifacts, engine, session, signal);
-  emit({ at: Date.now(), type: 'proof-started', images: leaving.images.length });
-  const report = await secrets.prove(leaving, signal);
-  emit({ at: Date.now(), type: 'proof-finished', report });
-  return report;
-}
-
-type End = Pick<BuildResult, 'status' | 'reason' | 'proof'>;
-
-/** Once every step has succeeded: what leaves is proven, then artifacts are written and names given; or it is stopped. */
-async function finish(
-  plan: Plan,
-  ended: readonly EndedStep[],
-  session: Session,
-  engine: Engine,
-  settings: BuildSettings,
-  emit: Emit,
-  signal: AbortSignal,
-): Promise<End> {
-  let proven: Pick<End, 'proof'> = {};
-  try {
-    const proof = await prove(plan, ended, session, engine, settings, emit, signal);
-    if (proof !== undefined) proven = { proof };
-    if (proof?.result === 'found') return { status: 'failed', proof };
-    if (settings.keepArtifacts) {
-      // They may lie in contexts.
-      await remember(ended, session, settings, signal);
-      await writeArtifacts(plan, session, signal);
-    }
-    const promotions = ended.flatMap(({ step, fate, outcome }) =>
-      step.keep && outcome.status === 'succeeded'
-        ? [{ label: step.label, fate, imageId: outcome.value, name: step.imageName }]
-        : [],
-    );
-    const toName = promotions.filter(({ fate }) => fate.kind !== 'named');
-    const before = settings.memory?.named;
-    const lockOptions: LockOptions = {
-      onRecovery: (recovery) => {
-        emit({ at: Date.now(), type: 'notice', level: 'warning', message: describeRecovery(recovery) });
-      },
-      ...(before !== undefined && { before }),
-    };
-    const [promoted, remembered] = await Promise.allSettled([
-      // First, for it waits for the engine.
-      promote(engine, session, toName, settings.removal, lockOptions, signal),
-      settings.keepArtifacts ? undefined : remember(ended, session, settings, signal),
-    ]);
-    if (promoted.status === 'rejected') throw promoted.reason;
-    // A stop that comes while names are given is too late.
-    if (remembered.status === 'rejected' && !isStop(remembered.reason, signal)) throw remembered.reason;
-    const problems = promoted.value;
-    for (const message of problems) emit({ at: Date.now(), type: 'notice', level: 'warning', message });
-    emit({
-      at: Date.now(),
-      type: 'promoted',
-      names: promotions.map(({ label, name, imageId }) => ({ step: label, name, imageId })),
-    });
-    return { status: 'succeeded', ...proven };
-  } catch (error) {
-    if (isStop(error, signal)) return { ...stopped(signal), ...proven };
-    throw error;
-  }
-}
-
-/** What the next build has to know of this one. */
-async function remember(
-  ended: readonly EndedStep[],
-  session: Session,
-  { memory }: BuildSettings,
-  signal: AbortSignal,
-): Promise<void> {
-  await memory?.remember(
-    session.id,
-    ended.flatMap(({ step: { label }, fate, outcome, durationMs }) =>
-      outcome.status === 'succeeded' ? [{ label, fate, imageId: outcome.value, durationMs }] : [],
-    ),
-    signal,
-  );
-}
-
-/** @throws UsageError where the work directory does not take them */
-async function writeArtifacts(plan: Plan, session: Session, signal: AbortSignal): Promise<void> {
-  try {
-    for (const { label } of plan.steps) {
-      for (const artifact of session.artifactsOf(label)) {
-        await writeArtifact(artifact, plan.workDirectory, signal);
-      }
-    }
-  } catch (error) {
-    if (!(error instanceof ContextError)) throw error;
-    const { message, hint } = error;
-    throw new UsageError(message, { cause: error, ...(hint !== undefined && { hint }) });
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Artifact } from '../tar/artifact.js';
 import type { Journal, Unmarked } from './journal.js';
 import { newSessionId, OWNER_LABEL, SESSION_LABEL, sessionName, siblingName } from './marks.js';
+import { messageOf } from './naming.js';
 import { formatOwner, thisProcess } from './owner.js';
 import type { ContainerRequest, Engine, EngineContainer } from './ports.js';
 import { removeTraces, type ImageRemoval, type Traces } from './traces.js';
@@ -20,6 +21,9 @@ export class Session {
   readonly #tags: ReadonlyMap<string, string>;
   readonly #artifacts = new Map<string, readonly Artifact[]>();
   readonly #journal: Journal | undefined;
+  readonly #held = new Set<string>();
+  /** IDs of images that were built before everything was built once more. */
+  readonly #superseded: string[] = [];
   /** Names that an image may have. */
   readonly #names = new Set<string>();
   /** Whether anything may bear its mark. */
@@ -52,6 +56,16 @@ export class Session {
   cleanedTagOf(label: string, commands?: number): string {
     const word = commands === undefined ? 'cleaned' : `cleaned-${commands}`;
     return this.#used(siblingName(this.tagOf(label), word));
+  }
+
+  /** A step's image has the session's name, and is not to go before the session ends. */
+  hold(label: string): void {
+    this.#held.add(label);
+  }
+
+  /** The labels of the steps whose images have got the session's names so far. */
+  get held(): ReadonlySet<string> {
+    return this.#held;
   }
 
   /** No image has this name any more, nor will one get it. */
@@ -96,6 +110,17 @@ export class Session {
   }
 
   /**
+   * Everything is built once more: what has been handed off is freed, and images lose their names to others.
+   * @param images IDs of those that it has, newer ones first; without a name they go when the session ends
+   */
+  async beginAgain(images: readonly string[]): Promise<void> {
+    for (const id of images) this.note({ kind: 'image', id });
+    this.#superseded.unshift(...images);
+    this.#held.clear();
+    for (const label of this.#artifacts.keys()) await this.releaseArtifacts(label);
+  }
+
+  /**
    * Remove every container, tag and spooled artifact of this session. Tries everything, whatever fails.
    * What was noted has been removed by who made it; where something is left, the journal stays for who comes after.
    * @returns what could not be removed, one sentence each
@@ -104,9 +129,13 @@ export class Session {
     const problems = this.#isUsed
       ? [...(await removeTraces(this.#engine, this.#traces, removal)).problems]
       : [];
+    if (this.#superseded.length > 0) {
+      const { failed } = await this.#engine.removeNameless(this.#superseded, { noPrune: removal.noPrune });
+      for (const [id, error] of failed) problems.push(`image ${id} is left: ${messageOf(error)}`);
+    }
     for (const label of this.#artifacts.keys()) {
       await this.releaseArtifacts(label).catch((error: unknown) => {
-        problems.push(`artifacts of ${label}: ${error instanceof Error ? error.message : String(error)}`);
+        problems.push(`artifacts of ${label}: ${messageOf(error)}`);
       });
     }
     if (problems.length === 0 && !this.#keepsJournal) this.#journal?.end();

@@ -87,6 +87,7 @@ async function makeImage(
   // What builds and squashes is loaded by the first step that needs it.
   const { buildImage } = await import('./build-image.js');
   const id = await buildImage(step, input, settings, report, signal);
+  settings.session.hold(step.label);
   if (step.cleanup === undefined && step.squash === undefined) return id;
   const built = await describeStep(step, settings, signal);
   const { reduceImage } = await import('./reduce-image.js');
