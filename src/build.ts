@@ -18,7 +18,7 @@ import type { Engine } from './core/ports.js';
 import { TimeLimit } from './core/time-limit.js';
 import { userFolder, type UserFolder } from './core/user-folder.js';
 import { EarlyEngine } from './early-engine.js';
-import { openPlan } from './open-plan.js';
+import { openPlan, planMemory } from './open-plan.js';
 import { forBuild, openSecrets, type ReadSecrets } from './secrets/build-secrets.js';
 import { openDigestKey } from './secrets/digest.js';
 import { checkReportFile, writeReport } from './secrets/report-file.js';
@@ -42,8 +42,8 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   const folder = userFolder(process.env);
   // First, for it waits for the engine.
   await using early = new EarlyEngine({ ...options.engine, env: process.env }, folder, signal);
-  const store = (options.fingerprint ?? true) ? new CacheStore(folder) : undefined;
-  const opened = await openPlan(planOptions(options, process.env), store);
+  const plans = (options.fingerprint ?? true) ? planMemory(folder) : undefined;
+  const opened = await openPlan(planOptions(options, process.env), plans);
   const { plan } = opened;
   if (options.proofFile !== undefined) await checkReportFile(options.proofFile);
   const secrets = await openSecrets(plan, options, process.env, secretVariables(options), signal);

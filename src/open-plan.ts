@@ -1,11 +1,12 @@
 /** The plan of a build: one that is remembered where nothing has changed that it was made of, else made of the files. */
 import { statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { CacheStore } from './cache/store.js';
+import { CacheStore } from './cache/store.js';
 import { buildFileOf } from './config/build-file.js';
 import type { LoadedPlan, LoadOptions, LocateArg } from './config/load.js';
-import { isRecordable, readRecord, recordName, writeRecord } from './config/plan-record.js';
+import { readRecord, recordName, writeRecord, type UserKey } from './config/plan-record.js';
 import { readSmallFile } from './config/source.js';
+import type { UserFolder } from './core/user-folder.js';
 import { packageVersion } from './version.js';
 
 export interface OpenedPlan extends Pick<LoadedPlan, 'plan' | 'warnings'> {
@@ -15,15 +16,31 @@ export interface OpenedPlan extends Pick<LoadedPlan, 'plan' | 'warnings'> {
   readonly remember: () => Promise<void>;
 }
 
+/** Where plans are remembered. */
+export interface PlanMemory {
+  readonly store: CacheStore;
+  readonly userKey: UserKey;
+}
+
+export function planMemory(folder: UserFolder): PlanMemory {
+  return {
+    store: new CacheStore(folder),
+    userKey: async () => {
+      const { openDigestKey } = await import('./secrets/digest.js');
+      const key = await openDigestKey(folder);
+      return key.kind === 'lasting' ? key.key : undefined;
+    },
+  };
+}
+
 /** Nobody waits for what is larger to be parsed. */
 const MOST_BYTES = 32 * 1024 * 1024;
 
 /**
- * @param store absent: nothing is remembered
+ * @param memory absent: nothing is remembered
  * @throws what `loadPlan` throws
  */
-export async function openPlan(options: LoadOptions, store: CacheStore | undefined): Promise<OpenedPlan> {
-  const memory = store !== undefined && isRecordable(options) ? store : undefined;
+export async function openPlan(options: LoadOptions, memory: PlanMemory | undefined): Promise<OpenedPlan> {
   const remembered = memory === undefined ? undefined : await recall(options, memory);
   // What parses and checks is loaded only where it is needed.
   const load = async (): Promise<LoadedPlan> => (await import('./config/load.js')).loadPlan(options);
@@ -41,18 +58,21 @@ export async function openPlan(options: LoadOptions, store: CacheStore | undefin
     warnings,
     locateArg: () => Promise.resolve(locateArg),
     remember: async () => {
-      const record = memory === undefined ? undefined : writeRecord(loaded);
+      const record = memory && (await writeRecord(loaded, options, memory.userKey));
       if (record === undefined || record.length > MOST_BYTES) return;
-      await memory?.write('plans', recordName(options, loaded.inputs.content, program()), record);
+      await memory?.store.write('plans', recordName(options, loaded.inputs.content, program()), record);
     },
   };
 }
 
-async function recall(options: LoadOptions, store: CacheStore): Promise<ReturnType<typeof readRecord>> {
+async function recall(
+  options: LoadOptions,
+  { store, userKey }: PlanMemory,
+): Promise<Awaited<ReturnType<typeof readRecord>>> {
   const file = readSmallFile(buildFileOf(options));
   if (file.kind !== 'read') return undefined;
   const record = await store.read('plans', recordName(options, file.content, program()));
-  return record === undefined ? undefined : readRecord(record);
+  return record && readRecord(record, options, userKey);
 }
 
 /** What was compiled anew may plan otherwise, though its version is the same. */

@@ -1,12 +1,11 @@
 /** The command that shows the resolved plan as JSON and builds nothing. */
-import { CacheStore } from '../cache/store.js';
 import type { BuildOptions } from '../core/api.js';
 import { EXIT } from '../core/errors.js';
 import { describePlan } from '../config/describe.js';
 import { planOptions } from '../config/options.js';
 import { renderDiagnostic } from '../config/render.js';
 import { userFolder } from '../core/user-folder.js';
-import { openPlan } from '../open-plan.js';
+import { openPlan, planMemory } from '../open-plan.js';
 import { toJson } from '../report/json.js';
 import type { Appearance } from './appearance.js';
 import { checkWorkDirectory } from './work-directory.js';
@@ -22,8 +21,8 @@ export async function runPrintCommand(
   world: World,
 ): Promise<number> {
   await checkWorkDirectory(options.workDirectory);
-  const store = (options.fingerprint ?? true) ? new CacheStore(userFolder(world.env)) : undefined;
-  const { plan, warnings, remember } = await openPlan(planOptions(options, world.env), store);
+  const plans = (options.fingerprint ?? true) ? planMemory(userFolder(world.env)) : undefined;
+  const { plan, warnings, remember } = await openPlan(planOptions(options, world.env), plans);
   for (const warning of warnings) world.stderr.write(`${renderDiagnostic(warning, appearance)}\n`);
   world.stdout.write(`${toJson(describePlan(plan), 2)}\n`);
   // Values of secrets are not read here, so nobody knows whether one is written in it.

@@ -21,8 +21,8 @@ export function chooseEnvironment(
 
 export interface Interpolated {
   readonly text: string;
-  /** How many `_env(…)` there were. */
-  readonly calls: number;
+  /** The variables that were looked for, one for each `_env(…)` that names one. */
+  readonly variables: readonly string[];
   /** What could not be replaced, and stays in the text as it is. */
   readonly failures: readonly InterpolationFailure[];
 }
@@ -61,29 +61,42 @@ export function interpolate(
   most = Infinity,
 ): Interpolated {
   const failures: InterpolationFailure[] = [];
+  const variables: string[] = [];
   const parts: string[] = [];
   let from = 0;
   let length = 0;
   const found = calls(text);
   found.forEach(([start, end], index) => {
     if (length > most) return;
-    const value = valueOf(text.slice(start + OPEN.length, end - 1), environment, allowUnset);
+    const call = partsOf(text.slice(start + OPEN.length, end - 1));
+    if (call.name !== '') variables.push(call.name);
+    const value = valueOf(call, environment, allowUnset);
     if (typeof value !== 'string') failures.push({ index, ...value });
     const put = typeof value === 'string' ? value : text.slice(start, end);
     parts.push(text.slice(from, start), put);
     length += start - from + put.length;
     from = end;
   });
-  return { text: parts.join('') + text.slice(from), calls: found.length, failures };
+  return { text: parts.join('') + text.slice(from), variables, failures };
+}
+
+interface Call {
+  readonly inner: string;
+  readonly name: string;
+  readonly otherwise?: string;
+}
+
+function partsOf(inner: string): Call {
+  const separator = inner.indexOf(':-');
+  if (separator === -1) return { inner, name: inner.trim() };
+  return { inner, name: inner.slice(0, separator).trim(), otherwise: inner.slice(separator + 2) };
 }
 
 function valueOf(
-  inner: string,
+  { inner, name, otherwise }: Call,
   environment: Environment,
   allowUnset: boolean,
 ): string | Omit<InterpolationFailure, 'index'> {
-  const separator = inner.indexOf(':-');
-  const name = (separator === -1 ? inner : inner.slice(0, separator)).trim();
   if (name === '') {
     return {
       message: `"_env(${inner})" names no variable`,
@@ -91,7 +104,7 @@ function valueOf(
     };
   }
   const value = environment.variables.get(name);
-  if (separator !== -1 && (value === undefined || value === '')) return inner.slice(separator + 2);
+  if (otherwise !== undefined && (value === undefined || value === '')) return otherwise;
   return value ?? (allowUnset ? '' : unset(name, environment));
 }
 

@@ -51,8 +51,8 @@ export interface LoadedPlan {
 export interface PlanInputs {
   /** Of the build file. */
   readonly content: Buffer;
-  /** Whether anything in the build file depends on the environment. */
-  readonly usesVariables: boolean;
+  /** Of the environment: those that the build file depends on. */
+  readonly variables: ReadonlySet<string>;
   /** What else was read, by absolute path; `undefined` where there was nothing. */
   readonly files: ReadonlyMap<string, Buffer | undefined>;
   /** Absolute paths: each was a folder. */
@@ -104,7 +104,7 @@ function readPlan(options: LoadOptions, findImages: FindImageReferences): Loaded
   const plan = resolvePlan({ checked, file: checkedFile, workDirectory, options, reader });
   return {
     plan,
-    inputs: { content, usesVariables: tree.usesVariables, ...reader.inputs() },
+    inputs: { content, variables: tree.variables, ...reader.inputs() },
     warnings: problems.warnings(),
     locateArg: (label, arg) => {
       const path = stepPath(label, 'args', arg);

@@ -6,11 +6,19 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { Plan, PlannedDockerfile, PlannedStep } from '../core/plan.js';
 import { buildFileOf } from './build-file.js';
+import { conceal, concealingKey, reveal } from './conceal.js';
 import type { Diagnostic } from './diagnostic.js';
 import { folderState } from './folder-state.js';
 import type { LoadedPlan, LoadOptions } from './load.js';
 import { readSmallFile } from './source.js';
 
+/** In the first line. */
+interface RecordHead {
+  /** Those of the environment that the plan depends on. */
+  readonly variables: readonly string[];
+}
+
+/** What follows; concealed where values of the environment or of `--build` may be in it, for they may be anybody's secrets. */
 interface PlanRecord {
   /** Absolute paths. */
   readonly files: readonly string[];
@@ -28,10 +36,8 @@ type RecordedStep = Omit<PlannedStep, 'dockerfile'> & {
   readonly dockerfile: Omit<PlannedDockerfile, 'content'>;
 };
 
-/** Whether a plan with these options may be kept: the values of `--build` may be anybody's secrets. */
-export function isRecordable({ buildArgs }: LoadOptions): boolean {
-  return buildArgs.size === 0;
-}
+/** The user's key; absent where there is none that lasts. */
+export type UserKey = () => Promise<Buffer | undefined>;
 
 /**
  * What a plan is kept under: hexadecimal digits.
@@ -40,24 +46,44 @@ export function isRecordable({ buildArgs }: LoadOptions): boolean {
  */
 export function recordName(options: LoadOptions, content: Buffer, program: string): string {
   const where = { workDirectory: resolve(options.workDirectory), file: buildFileOf(options) };
-  // What depends on the environment is not kept.
-  const all = [program, { ...options, ...where, env: undefined, buildArgs: undefined }];
+  const buildArgs = [...options.buildArgs.keys()];
+  const all = [program, { ...options, ...where, env: undefined, buildArgs }];
   return createHash('sha256')
     .update(`${JSON.stringify(all)}\n`)
     .update(content)
     .digest('hex');
 }
 
-/** `undefined` where values of the environment are in it: they may be secrets. */
-export function writeRecord({ plan, warnings, inputs }: LoadedPlan): Buffer | undefined {
-  if (inputs.usesVariables) return undefined;
+/** @returns nothing where there is something to be concealed, and no key */
+export async function writeRecord(
+  loaded: LoadedPlan,
+  options: LoadOptions,
+  userKey: UserKey,
+): Promise<Buffer | undefined> {
+  const head: RecordHead = { variables: [...loaded.inputs.variables] };
+  const values = valuesOf(head, options);
+  const body = Buffer.from(JSON.stringify(recordOf(loaded)));
+  const line = Buffer.from(`${JSON.stringify(head)}\n`);
+  if (values === undefined) return Buffer.concat([line, body]);
+  const key = await userKey();
+  return key && Buffer.concat([line, conceal(body, concealingKey(key, values))]);
+}
+
+/** @returns nothing where none can be in the plan */
+function valuesOf({ variables }: RecordHead, { env, buildArgs }: LoadOptions): object | undefined {
+  if (variables.length === 0 && buildArgs.size === 0) return undefined;
+  const found = variables.map((name) => [name, env.variables.get(name) ?? null]);
+  return [found, [...buildArgs]];
+}
+
+function recordOf({ plan, warnings, inputs }: LoadedPlan): PlanRecord {
   const files = new Map<string, Buffer>();
   const missing: string[] = [];
   for (const [path, content] of inputs.files) {
     if (content === undefined) missing.push(path);
     else files.set(path, content);
   }
-  const record: PlanRecord = {
+  return {
     files: [...files.keys()],
     digest: digestOf(files.values()),
     missing,
@@ -71,17 +97,29 @@ export function writeRecord({ plan, warnings, inputs }: LoadedPlan): Buffer | un
       }),
     },
   };
-  return Buffer.from(JSON.stringify(record));
 }
 
 /**
  * @param bytes as they were written under the name that the options and the build file give
  * @returns `undefined` where anything else that the plan was made of has changed
  */
-export function readRecord(bytes: Buffer): Pick<LoadedPlan, 'plan' | 'warnings'> | undefined {
-  const { files, digest, missing, folders, warnings, plan } = JSON.parse(
-    bytes.toString('utf8'),
-  ) as PlanRecord;
+export async function readRecord(
+  bytes: Buffer,
+  options: LoadOptions,
+  userKey: UserKey,
+): Promise<Pick<LoadedPlan, 'plan' | 'warnings'> | undefined> {
+  const end = bytes.indexOf('\n');
+  const head = JSON.parse(bytes.toString('utf8', 0, end)) as RecordHead;
+  const rest = bytes.subarray(end + 1);
+  const values = valuesOf(head, options);
+  if (values === undefined) return planOf(rest);
+  const key = await userKey();
+  const body = key && reveal(rest, concealingKey(key, values));
+  return body && planOf(body);
+}
+
+function planOf(body: Buffer): Pick<LoadedPlan, 'plan' | 'warnings'> | undefined {
+  const { files, digest, missing, folders, warnings, plan } = JSON.parse(body.toString('utf8')) as PlanRecord;
   if (!folders.every((folder) => folderState(folder) === 'folder')) return undefined;
   if (!missing.every((path) => readSmallFile(path).kind === 'missing')) return undefined;
   const contents = new Map<string, Buffer>();

@@ -37,19 +37,19 @@ const NULL = /^(?:~|null|Null|NULL)?$/;
 
 export interface Tree {
   readonly root: ConfigNode;
-  /** Whether anything in it depends on the environment. */
-  readonly usesVariables: boolean;
+  /** Of the environment: those that anything in it depends on. */
+  readonly variables: ReadonlySet<string>;
 }
 
 /** Problems go to `options.problems`; what has one is left out or stands as `empty`, so that the rest can be checked. */
 export function buildTree(root: ParsedNode | null, options: TreeOptions): Tree {
-  if (root === null) return { root: { kind: 'empty', range: [0, 0] }, usesVariables: false };
+  if (root === null) return { root: { kind: 'empty', range: [0, 0] }, variables: new Set() };
   const builder = new TreeBuilder(options);
-  return { root: builder.node(root, 0), usesVariables: builder.usesVariables };
+  return { root: builder.node(root, 0), variables: builder.variables };
 }
 
 class TreeBuilder {
-  usesVariables = false;
+  readonly variables = new Set<string>();
   readonly #options: TreeOptions;
   readonly #anchors = new Map<string, ParsedNode>();
   #aliasedNodes = 0;
@@ -163,8 +163,8 @@ class TreeBuilder {
   #text(node: Scalar.Parsed, range: Range): string {
     if (this.#characters > MAX_TEXT) return '';
     const { environment, allowUnsetEnv, source } = this.#options;
-    const { text, calls: found, failures } = interpolate(node.source, environment, allowUnsetEnv, MAX_TEXT);
-    if (found > 0) this.usesVariables = true;
+    const { text, variables, failures } = interpolate(node.source, environment, allowUnsetEnv, MAX_TEXT);
+    for (const name of variables) this.variables.add(name);
     this.#characters += text.length;
     if (this.#characters > MAX_TEXT) {
       this.#problem(

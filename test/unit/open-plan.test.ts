@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { CacheStore } from '../../src/cache/store.js';
 import { loadPlan, type LoadedPlan, type LoadOptions } from '../../src/config/load.js';
 import { userFolder } from '../../src/core/user-folder.js';
-import { openPlan } from '../../src/open-plan.js';
+import { openPlan, planMemory } from '../../src/open-plan.js';
 import { temporaryFolder } from '../support/tar-tree.js';
 import { newestSteps, options, project } from './config-project.js';
 
@@ -22,21 +22,28 @@ class CountingStore extends CacheStore {
   }
 }
 
-const openStore = (): CountingStore => new CountingStore(userFolder({ XDG_CACHE_HOME: folder.path }));
+function openMemory() {
+  const user = userFolder({ XDG_CACHE_HOME: folder.path });
+  return { ...planMemory(user), store: new CountingStore(user) };
+}
+
+function environment(variables: Readonly<Record<string, string>>): LoadOptions['env'] {
+  return { source: 'process', variables: new Map(Object.entries(variables)) };
+}
 
 /** Opens it and remembers it. @returns the plan and its warnings, and whether it was remembered before */
 async function open(given: LoadOptions) {
-  const store = openStore();
-  const { plan, warnings, remember } = await openPlan(given, store);
+  const memory = openMemory();
+  const { plan, warnings, remember } = await openPlan(given, memory);
   await remember();
-  return { plan, warnings, wasRemembered: store.writes === 0 };
+  return { plan, warnings, wasRemembered: memory.store.writes === 0 };
 }
 
 const BUILD_YML = newestSteps(`
 a:
   name: app/a
   context: ctx
-  args: { constructor: own, __proto__: x }
+  args: { constructor: own, __proto__: x, TOLD: "_env(TOLD:-nothing)" }
   artifacts: [/out/a]
 b:
   name: app/b
@@ -69,27 +76,55 @@ describe('a plan is remembered', () => {
   test('and says where its args are, from the files', async () => {
     const given = options(await project(FILES));
     await open(given);
-    const { locateArg } = await openPlan(given, openStore());
+    const { locateArg } = await openPlan(given, openMemory());
     const located = (await locateArg())('a', 'constructor');
     expect(located?.source.text.slice(...located.range)).toBe('own');
   });
 
-  test('not where the environment or --build gives values, and nothing of them is written', async () => {
-    const directory = await project({
-      ...FILES,
-      // The parser makes the call of an escape.
-      'build.yml': newestSteps('a: { name: app, context: ctx, args: { T: "\\x5fenv(T)" } }'),
-    });
-    const env = { source: 'process', variables: new Map([['T', 'hunter2']]) } as const;
-    for (const given of [options(directory, { env }), options(directory, { env })]) {
-      const { plan, wasRemembered } = await open(given);
-      expect(plan.steps[0]?.args).toMatchObject({ T: 'hunter2' });
-      expect(wasRemembered, 'it cannot be written').toBe(true);
-      expect(await readdir(folder.path)).toEqual([]);
+  const SPEAKING = {
+    ...FILES,
+    // The parser makes the call of an escape.
+    'build.yml': newestSteps('a: { name: app, context: ctx, args: { T: "\\x5fenv(T)" } }'),
+  };
+  const withVariable = (value: string): Partial<LoadOptions> => ({ env: environment({ T: value }) });
+  const withArg = (value: string): Partial<LoadOptions> => ({ buildArgs: new Map([['T', value]]) });
+
+  test.each([
+    ['the environment', SPEAKING, withVariable],
+    ['--build', FILES, withArg],
+  ])('for as long as %s gives the same values, and nobody reads them in it', async (_, files, giving) => {
+    const directory = await project(files);
+    const given = (value: string): LoadOptions => options(directory, giving(value));
+    const first = await open(given('hunter2'));
+    expect(first.plan.steps[0]?.args).toMatchObject({ T: 'hunter2' });
+    expect(await open(given('hunter2'))).toEqual({ ...first, wasRemembered: true });
+    for (const each of await readdir(folder.path, { recursive: true, withFileTypes: true })) {
+      if (!each.isFile()) continue;
+      const written = await readFile(join(each.parentPath, each.name), 'latin1');
+      expect(written).not.toMatch(/hunter2|app\/a/);
     }
-    const buildArgs = new Map([['TOKEN', 'hunter2']]);
-    await open(options(await project(FILES), { buildArgs }));
-    expect(await readdir(folder.path)).toEqual([]);
+    const other = await open(given('hunter3'));
+    expect(other.wasRemembered).toBe(false);
+    expect(other.plan.steps[0]?.args).toMatchObject({ T: 'hunter3' });
+  });
+
+  test('not with values where the user has no key of their own, and nothing of it is written', async () => {
+    const given = options(await project(SPEAKING), withVariable('hunter2'));
+    const memory = { ...openMemory(), userKey: () => Promise.resolve(undefined) };
+    for (let times = 0; times < 2; times += 1) {
+      const { plan, remember } = await openPlan(given, memory);
+      await remember();
+      expect(plan.steps[0]?.args).toMatchObject({ T: 'hunter2' });
+    }
+    expect([memory.store.writes, await readdir(folder.path)]).toEqual([0, []]);
+  });
+
+  test('by one user: with the key of another it is none', async () => {
+    const given = options(await project(SPEAKING), withVariable('hunter2'));
+    await open(given);
+    const stranger = { ...openMemory(), userKey: () => Promise.resolve(Buffer.alloc(32)) };
+    await (await openPlan(given, stranger)).remember();
+    expect(stranger.store.writes).toBe(1);
   });
 
   test('as if it were not, where the record is damaged or of another kind', async () => {
@@ -135,6 +170,11 @@ const OPTIONS: readonly Partial<LoadOptions>[] = [
   { steps: ['a'] },
   { home: '/home/you' },
   { secrets: { providers: [], allowCommands: true } },
+  { env: environment({ TOLD: 'something' }) },
+  { env: environment({ TOLD: '' }) },
+  { env: { ...environment({ TOLD: 'something' }), source: 'flags' } },
+  { buildArgs: new Map([['GIVEN', '1']]) },
+  { buildArgs: new Map([['GIVEN', '2']]) },
 ];
 
 const said = (loading: Promise<Pick<LoadedPlan, 'plan' | 'warnings'>>) =>
