@@ -4,9 +4,24 @@
 const { existsSync } = require('node:fs');
 const { join } = require('node:path');
 
+/** Modules of Node that each build needs. */
+const BUILTINS = [
+  'child_process',
+  'crypto',
+  'fs/promises',
+  'http',
+  'https',
+  'module',
+  'os',
+  'perf_hooks',
+  'timers/promises',
+  'tty',
+  'vm',
+];
+
 if (!/^--?(?:version|help)$/.test(process.argv.slice(2).join(' '))) {
   // Node brings these compiled for V8 as it is by itself: after a change of flags each would be compiled anew.
-  for (const name of ['child_process', 'crypto', 'fs/promises', 'https', 'module', 'os', 'tty', 'vm']) {
+  for (const name of BUILTINS) {
     require(`node:${name}`);
   }
   const { setFlagsFromString } = require('node:v8');
