@@ -1,5 +1,6 @@
 /** Files that are whole or count for nothing: written beside and renamed, sealed by a checksum, read without trust. */
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { writeWhole } from '../core/user-folder.js';
@@ -20,7 +21,19 @@ export async function writeSealed(file: string, kind: string, content: Buffer): 
 
 /** @returns the content as it was written; `undefined` where there is none, or it is not exactly that */
 export async function readSealed(file: string, kind: string): Promise<Buffer | undefined> {
-  const bytes = await readFile(file).catch(() => undefined);
+  return unseal(await readFile(file).catch(() => undefined), kind);
+}
+
+/** See {@link readSealed}. */
+export function readSealedSync(file: string, kind: string): Buffer | undefined {
+  try {
+    return unseal(readFileSync(file), kind);
+  } catch {
+    return undefined;
+  }
+}
+
+function unseal(bytes: Buffer | undefined, kind: string): Buffer | undefined {
   const headEnd = titleOf(kind).length + CHECKSUM_BYTES;
   if (bytes === undefined || bytes.length < headEnd) return undefined;
   const content = bytes.subarray(headEnd);

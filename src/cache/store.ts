@@ -2,10 +2,10 @@
 import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makePrivate, TEMPORARY, type UserFolder } from '../core/user-folder.js';
-import { readSealed, writeSealed } from './atomic-file.js';
+import { readSealed, readSealedSync, writeSealed } from './atomic-file.js';
 
 /** How many of each kind are kept: those that were used last. */
-const KEPT = { contents: 64, contexts: 64, records: 256, chunks: 4, plans: 64 } as const;
+const KEPT = { contents: 64, contexts: 64, records: 256, chunks: 50, plans: 64 } as const;
 export type Kind = keyof typeof KEPT;
 
 const DAY = 86_400_000;
@@ -35,6 +35,15 @@ export class CacheStore {
     const file = join(this.#folder.path, kind, name);
     const content = await readSealed(file, kind);
     if (content !== undefined) await markUsed(file);
+    return content;
+  }
+
+  /** For who cannot wait. */
+  readSync(kind: Kind, name: string): Buffer | undefined {
+    if (this.#folder.state === 'off') return undefined;
+    const file = join(this.#folder.path, kind, name);
+    const content = readSealedSync(file, kind);
+    if (content !== undefined) void markUsed(file);
     return content;
   }
 

@@ -30,7 +30,7 @@ export async function keepCompiled(
     await makePrivate(folder.path);
     if (enableCompileCache === undefined) {
       const { CompiledChunks } = await import('./compiled-chunks.js');
-      return await CompiledChunks.open(program, new CacheStore(folder));
+      return CompiledChunks.open(program, new CacheStore(folder));
     }
     enableCompileCache(join(folder.path, 'compiled'));
   } catch {

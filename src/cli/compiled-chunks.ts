@@ -1,20 +1,13 @@
 /** What V8 has compiled of the program's files, kept for Node 20, whose own cache came with 22.1: this goes when Node 20 does. */
 import { createHash } from 'node:crypto';
 import module, { createRequire } from 'node:module';
-import { basename, dirname } from 'node:path';
-import { deserialize, serialize } from 'node:v8';
+import { dirname } from 'node:path';
 import { Script } from 'node:vm';
 import type { CacheStore } from '../cache/store.js';
 
 /** The one method of Node's module loader that turns a file's text into its exports. Node 20 and 22.0 change no more. */
 interface Loader {
   _compile: (this: NodeJS.Module, content: string, filename: string, ...more: unknown[]) => unknown;
-}
-
-interface Chunk {
-  /** Digest of the text that it was compiled from: V8 itself looks at no more than the length. */
-  readonly source: string;
-  readonly code: Buffer;
 }
 
 /** Parameters of the function that a CommonJS file is the body of. */
@@ -29,15 +22,13 @@ type Body = (
 export class CompiledChunks {
   readonly #folder: string;
   readonly #store: CacheStore;
-  /** By file name. */
-  readonly #kept: ReadonlyMap<string, Chunk>;
-  readonly #loaded = new Map<string, { readonly source: string; readonly script: Script }>();
+  /** By the name that they are kept under. */
+  readonly #loaded = new Map<string, Script>();
   #learned = false;
 
-  private constructor(folder: string, store: CacheStore, kept: ReadonlyMap<string, Chunk>) {
+  private constructor(folder: string, store: CacheStore) {
     this.#folder = folder;
     this.#store = store;
-    this.#kept = kept;
   }
 
   /**
@@ -45,11 +36,8 @@ export class CompiledChunks {
    * can write to: what it holds is run.
    * @param folder absolute, of CommonJS files
    */
-  static async open(folder: string, store: CacheStore): Promise<CompiledChunks> {
-    const content = await store.read('chunks', NAME);
-    // Sealed: it is what this version of Node wrote.
-    const kept = content === undefined ? new Map() : (deserialize(content) as Map<string, Chunk>);
-    const chunks = new CompiledChunks(folder, store, kept);
+  static open(folder: string, store: CacheStore): CompiledChunks {
+    const chunks = new CompiledChunks(folder, store);
     chunks.#watch(module.prototype as unknown as Loader);
     return chunks;
   }
@@ -57,13 +45,8 @@ export class CompiledChunks {
   /** Keep what was compiled, with the functions that have run. Never rejects. */
   async save(): Promise<void> {
     if (!this.#learned) return;
-    const chunks = new Map<string, Chunk>();
-    for (const [name, { source, script }] of this.#loaded) {
-      chunks.set(name, { source, code: script.createCachedData() });
-    }
-    for (const [name, chunk] of this.#kept) if (!chunks.has(name)) chunks.set(name, chunk);
-    const newest = [...chunks].slice(0, MOST_CHUNKS);
-    await this.#store.write('chunks', NAME, serialize(new Map(newest)));
+    for (const [name, script] of this.#loaded)
+      await this.#store.write('chunks', name, script.createCachedData());
   }
 
   #watch(loader: Loader): void {
@@ -78,21 +61,17 @@ export class CompiledChunks {
   }
 
   #load(content: string, filename: string): Body {
-    const name = basename(filename);
-    const source = createHash('sha256').update(content).digest('hex');
-    const kept = this.#kept.get(name);
-    const script = new Script(module.wrap(content), {
-      filename,
-      ...(kept?.source === source && { cachedData: kept.code }),
-    });
-    this.#loaded.set(name, { source, script });
+    const name = nameOf(content);
+    // Sealed: it is what this version of Node wrote.
+    const cachedData = this.#store.readSync('chunks', name);
+    const script = new Script(module.wrap(content), { filename, ...(cachedData && { cachedData }) });
+    this.#loaded.set(name, script);
     if (script.cachedDataRejected !== false) this.#learned = true;
     return script.runInThisContext() as Body;
   }
 }
 
-/** Files of the program that any command needs, and as many of the one before it. */
-const MOST_CHUNKS = 50;
-
-/** V8 reads only what it has written itself. */
-const NAME = `${process.version}${process.arch}`.replace(/\W/g, '');
+/** By the whole text, for V8 itself looks at no more than its length; and V8 reads only what it has written itself. */
+function nameOf(content: string): string {
+  return createHash('sha256').update(`${process.version} ${process.arch}\n`).update(content).digest('hex');
+}
