@@ -42,7 +42,7 @@ const TOGETHER = [
   { name: 'version', roots: ['cli/version'] },
   { name: 'help', roots: ['cli/help'] },
   { name: 'plan', roots: ['cli/run', 'cli/build', 'build', 'open-plan', 'early-engine'] },
-  { name: 'build-image', roots: ['core/build-image'] },
+  { name: 'build-image', roots: ['core/step', 'core/build-image'] },
   { name: 'buildkit', roots: ['engine/buildkit', 'engine/buildkit-session'] },
 ];
 

@@ -7,6 +7,7 @@ import type { LoadedPlan, LoadOptions, LocateArg } from './config/load.js';
 import { readRecord, recordName, writeRecord, type UserKey } from './config/plan-record.js';
 import { readSmallFile } from './config/source.js';
 import type { UserFolder } from './core/user-folder.js';
+import { openDigestKey } from './secrets/digest.js';
 import { packageVersion } from './version.js';
 
 export interface OpenedPlan extends Pick<LoadedPlan, 'plan' | 'warnings'> {
@@ -26,7 +27,6 @@ export function planMemory(folder: UserFolder): PlanMemory {
   return {
     store: new CacheStore(folder),
     userKey: async () => {
-      const { openDigestKey } = await import('./secrets/digest.js');
       const key = await openDigestKey(folder);
       return key.kind === 'lasting' ? key.key : undefined;
     },

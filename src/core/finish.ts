@@ -1,6 +1,5 @@
 /** The end of a build whose steps have all succeeded: what leaves is proven, artifacts are written, names are given. */
 import { ContextError } from '../tar/errors.js';
-import { writeArtifact } from '../tar/extract.js';
 import type { BuildResult } from './api.js';
 import type { BuildSettings } from './build.js';
 import { TimeoutError, UsageError } from './errors.js';
@@ -118,6 +117,7 @@ async function remember(
 
 /** @throws UsageError where the work directory does not take them */
 async function writeArtifacts(plan: Plan, session: Session, signal: AbortSignal): Promise<void> {
+  const { writeArtifact } = await import('../tar/extract.js');
   try {
     for (const { label } of plan.steps) {
       for (const artifact of session.artifactsOf(label)) {

@@ -10,7 +10,7 @@ import { schedule, type Outcome } from './scheduler.js';
 import type { Session } from './session.js';
 import { StepReporter } from './step-reporter.js';
 import { withinTimeout } from './step-timeout.js';
-import { runStep, type HandOff } from './step.js';
+import type { HandOff } from './step.js';
 
 export interface EndedStep {
   readonly step: PlannedStep;
@@ -67,9 +67,11 @@ export async function runSteps(
           ),
         };
         const stepSettings = { ...settings, engine, session, workDirectory: plan.workDirectory };
-        return withinTimeout(step, report, stepSignal, (limited) =>
-          runStep(step, fate, input, stepSettings, report, limited),
-        );
+        return withinTimeout(step, report, stepSignal, async (limited) => {
+          // Loaded by the first step that works.
+          const { runStep } = await import('./step.js');
+          return runStep(step, fate, input, stepSettings, report, limited);
+        });
       },
       settled: (label, outcome) => {
         const started = startedAt.get(label);

@@ -2,7 +2,7 @@
 import { StepError } from '../core/errors.js';
 import type { BuilderEvent, BuildRequest } from '../core/ports.js';
 import type { BuildKitConnection } from './buildkit.js';
-import { buildClassic, type ClassicBuild } from './classic.js';
+import type { ClassicBuild } from './classic.js';
 import { holdImage, inspectImage } from './images.js';
 import { removeOrphans, saysVanished } from './vanished.js';
 
@@ -62,10 +62,12 @@ async function attempt(
   signal: AbortSignal,
 ): Promise<Built> {
   switch (request.builder) {
-    case 'classic':
+    // Either is loaded by the first build that needs it.
+    case 'classic': {
+      const { buildClassic } = await import('./classic.js');
       return buildClassic(connection, request, onEvent, signal);
+    }
     case 'buildkit': {
-      // Loaded by the first build that needs it.
       const { buildWithBuildKit } = await import('./buildkit.js');
       try {
         const imageId = await buildWithBuildKit(connection, request, onEvent, signal);
