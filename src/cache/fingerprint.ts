@@ -4,7 +4,7 @@ import type { ArtifactSpec, CleanupSpec, SquashScope, StepReference } from '../c
 import type { Builder, EngineInfo, Limits } from '../core/ports.js';
 
 /** Raised when the same inputs would make another image, or are encoded in another way. */
-const FORMAT = 3;
+const FORMAT = 4;
 /** Hex characters of a part's digest: enough to tell two values apart. */
 const PART = 16;
 
@@ -62,11 +62,13 @@ type Value = string | number | null | readonly Value[];
 export function fingerprintOf(inputs: StepInputs, key: Buffer): Fingerprint {
   const digest = (value: Value): string =>
     createHmac('sha256', key).update(JSON.stringify(value)).digest('hex');
-  const digests = partsOf(inputs).map(([name, value]) => [name, digest([name, value])] as const);
-  digests.sort(([a], [b]) => (a < b ? -1 : 1));
+  const parts = partsOf(inputs).toSorted(([a], [b]) => (a < b ? -1 : 1));
   return {
-    id: digest(digests),
-    parts: Object.fromEntries(digests.map(([name, full]) => [name, full.slice(0, PART)])),
+    id: digest(parts),
+    // Only who builds or explains needs them.
+    get parts() {
+      return Object.fromEntries(parts.map((part) => [part[0], digest(part).slice(0, PART)]));
+    },
   };
 }
 

@@ -170,10 +170,9 @@ class Memory implements SessionMemory {
         ...(digest !== undefined && { context: digest.digest }),
       });
     }
-    done.forEach((step) => {
-      this.#carryOver(step, session);
-      this.#noteCommand(step);
-    });
+    // Where nothing was built, fingerprints are what they were.
+    if (built.length > 0) for (const step of done) this.#carryOver(step, session);
+    for (const step of done) this.#noteCommand(step);
     await this.#records.save();
     await this.#contexts.save();
     if (this.#facts.store.problem !== undefined) this.#facts.warn(this.#facts.store.problem);
