@@ -13,7 +13,6 @@ const BUILTINS = [
   'https',
   'module',
   'os',
-  'perf_hooks',
   'timers/promises',
   'tty',
   'vm',

@@ -8,6 +8,7 @@
  */
 import { createHash } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
+import { monotonic } from '../clock.js';
 import { ContextError } from '../tar/errors.js';
 import type { IgnoreMatcher } from '../tar/ignore.js';
 import { shown } from '../tar/paths.js';
@@ -84,14 +85,14 @@ export async function listContext(
 ): Promise<ContextListing> {
   signal.throwIfAborted();
   const listing = new Listing(context.directory, known, readsContents, signal);
-  let until = performance.now() + SLICE;
+  let until = monotonic() + SLICE;
   let count = 0;
   for (const found of scan(context.directory, context.ignore)) {
     listing.add(found);
-    if (++count % BETWEEN_LOOKS !== 0 || performance.now() < until) continue;
+    if (++count % BETWEEN_LOOKS !== 0 || monotonic() < until) continue;
     await turn();
     signal.throwIfAborted();
-    until = performance.now() + SLICE;
+    until = monotonic() + SLICE;
   }
   await listing.readLarge();
   return listing.summary(parentStates(context));

@@ -1,5 +1,6 @@
 /** The contexts of one session: each is listed once however many steps build from it, and contents are remembered. */
 import { createHash } from 'node:crypto';
+import { monotonic } from '../clock.js';
 import { compileIgnore } from '../tar/ignore.js';
 import type { ListedFolder } from '../tar/listed.js';
 import {
@@ -26,7 +27,7 @@ export interface PlannedContext {
 
 interface Listed {
   readonly folder: ListedFolder;
-  /** By the clock of `performance`. */
+  /** By the clock of `monotonic`. */
   readonly at: number;
 }
 
@@ -70,7 +71,7 @@ export class Contexts {
   listed(context: PlannedContext): ListedFolder | undefined {
     const key = keyOf(context);
     const listed = this.#listed.get(key);
-    if (listed !== undefined && performance.now() < listed.at + FRESH) return listed.folder;
+    if (listed !== undefined && monotonic() < listed.at + FRESH) return listed.folder;
     this.#listed.delete(key);
     return undefined;
   }
@@ -173,7 +174,7 @@ export class Contexts {
     signal: AbortSignal,
   ): Promise<ContextListing> {
     const listing = await this.#list(context, { readsContents, signal });
-    this.#listed.set(key, { folder: listing.listed, at: performance.now() });
+    this.#listed.set(key, { folder: listing.listed, at: monotonic() });
     return listing;
   }
 

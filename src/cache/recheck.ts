@@ -1,5 +1,6 @@
 /** Looks again at what a context was listed with. */
 import { setImmediate as turn } from 'node:timers/promises';
+import { monotonic } from '../clock.js';
 import { look, type Scanned } from '../tar/scan.js';
 import { PERMISSIONS } from '../tar/walk.js';
 import type { ContextListing } from './context-digest.js';
@@ -25,12 +26,12 @@ export async function isAsListed(
   signal: AbortSignal,
 ): Promise<boolean> {
   const { racy } = listing.stamp;
-  let until = performance.now() + SLICE;
+  let until = monotonic() + SLICE;
   for (const [place, path] of listing.listed.paths.entries()) {
-    if (place % BETWEEN_LOOKS === 0 && performance.now() >= until) {
+    if (place % BETWEEN_LOOKS === 0 && monotonic() >= until) {
       await turn();
       signal.throwIfAborted();
-      until = performance.now() + SLICE;
+      until = monotonic() + SLICE;
     }
     const found = look(directory, path);
     if (found === undefined || !isSame(listing, place, found)) return false;

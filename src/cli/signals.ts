@@ -1,4 +1,5 @@
 /** SIGINT, SIGTERM and SIGHUP: the first stops the build in an orderly way, the second ends the process at once. */
+import { monotonic } from '../clock.js';
 import { EXIT } from '../core/errors.js';
 import { STOP_SIGNALS, type StopSignal, type World } from './world.js';
 
@@ -42,7 +43,7 @@ export function watchSignals(world: Pick<World, 'signals' | 'exit'>, handlers: S
   let first: { readonly signal: StopSignal; readonly at: number } | undefined;
   const onSignal = (signal: StopSignal): void => {
     if (first === undefined) {
-      first = { signal, at: performance.now() };
+      first = { signal, at: monotonic() };
       interrupted = new Interrupted(signal);
       handlers.first(signal);
       controller.abort(interrupted);
@@ -50,7 +51,7 @@ export function watchSignals(world: Pick<World, 'signals' | 'exit'>, handlers: S
     }
     // Nobody insists by SIGHUP: both the kernel and the shell send it when a terminal is lost, and systemd after SIGTERM.
     if (signal === 'SIGHUP') return;
-    if (signal === first.signal && performance.now() - first.at < ECHO_MS) return;
+    if (signal === first.signal && monotonic() - first.at < ECHO_MS) return;
     handlers.second(signal);
     world.exit(CODES[signal]);
   };

@@ -1,4 +1,5 @@
 /** One build: open a session, run the DAG, promote the names, dispose the session on every path. */
+import { monotonic } from '../clock.js';
 import type { BuildResult, StepResult } from './api.js';
 import { EngineError } from './errors.js';
 import type { Emit } from './events.js';
@@ -56,7 +57,7 @@ export async function runBuild(
   emit: Emit,
   signal: AbortSignal,
 ): Promise<BuildResult> {
-  const started = performance.now();
+  const started = monotonic();
   const id = newSessionId();
   const session = new Session(
     engine,
@@ -104,14 +105,14 @@ export async function runBuild(
       at: Date.now(),
       type: 'build-finished',
       status: end.status,
-      durationMs: Math.round(performance.now() - started),
+      durationMs: Math.round(monotonic() - started),
       ...(end.reason !== undefined && { reason: end.reason }),
     });
   }
   return {
     session: session.id,
     ...end,
-    durationMs: Math.round(performance.now() - started),
+    durationMs: Math.round(monotonic() - started),
     steps: ended.map((step) => stepResult(step, end.status === 'succeeded')),
   };
 }

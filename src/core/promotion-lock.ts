@@ -1,6 +1,7 @@
 /** The lock under which final names are given: a container that holds what is to be done, so that its owner's death loses nothing. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { monotonic } from '../clock.js';
 import { EngineError } from './errors.js';
 import { readSessionLabels, sessionTime } from './marks.js';
 import { changesFrom, nameChanges, removeIfNameless, type NameChange, type Naming } from './naming.js';
@@ -190,7 +191,7 @@ class Holder {
   isDead(container: LabelledContainer | undefined): boolean {
     if (container?.id !== this.#id) {
       this.#id = container?.id;
-      this.#since = performance.now();
+      this.#since = monotonic();
     }
     if (container === undefined) return false;
     switch (lifeOfContainer(container)) {
@@ -199,7 +200,7 @@ class Holder {
       case 'running':
         return false;
       case 'unknown':
-        return performance.now() - this.#since > STALE_MS;
+        return monotonic() - this.#since > STALE_MS;
     }
   }
 }

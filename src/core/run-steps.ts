@@ -1,4 +1,5 @@
 /** Runs the steps of a plan in the scheduler's order, tells their events, and frees artifacts after their last taker. */
+import { monotonic } from '../clock.js';
 import { ContextError, TarError } from '../tar/errors.js';
 import { HabitusError, StepError } from './errors.js';
 import type { Emit, Failure, StepStatus } from './events.js';
@@ -51,7 +52,7 @@ export async function runSteps(
         const step = known(steps, label);
         const fate = fateOf(label);
         if (fate.kind === 'leave' || fate.kind === 'named') return Promise.resolve(fate.imageId);
-        startedAt.set(label, performance.now());
+        startedAt.set(label, monotonic());
         emit({ at: Date.now(), type: 'step-started', step: label });
         const producers = fate.kind === 'build' ? (flow.producersFor.get(label) ?? []) : [];
         const report = new StepReporter(emit, label);
@@ -79,7 +80,7 @@ export async function runSteps(
           step: known(steps, label),
           fate: fateOf(label),
           outcome,
-          durationMs: started === undefined ? 0 : Math.round(performance.now() - started),
+          durationMs: started === undefined ? 0 : Math.round(monotonic() - started),
           ...(outcome.status === 'failed' && {
             failure: withFinalNames(failureOf(outcome.error), plan, session),
           }),

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { monotonic } from '../clock.js';
 
 /** How long a cancelled command, and what it has started, may take to end by themselves. */
 const GRACE_MS = 500;
@@ -69,9 +70,9 @@ export async function runShell(
 
 async function endGroup(group: number): Promise<void> {
   signalGroup(group, 'SIGTERM');
-  const deadline = performance.now() + GRACE_MS;
+  const deadline = monotonic() + GRACE_MS;
   while (signalGroup(group, 0)) {
-    if (performance.now() >= deadline) {
+    if (monotonic() >= deadline) {
       signalGroup(group, 'SIGKILL');
       return;
     }

@@ -1,5 +1,6 @@
 /** BuildKit's cache: finds what holds the files of an instruction, and removes it with all that was built on it. */
 import { setTimeout } from 'node:timers/promises';
+import { monotonic } from '../clock.js';
 import { EngineError } from '../core/errors.js';
 import type { ForgottenCache, RemovedFiles } from '../core/ports.js';
 import { feedingStages, type FeedingStage, type StageInstruction } from '../dockerfile/feeding-stages.js';
@@ -107,13 +108,13 @@ async function listRecords(transport: Transport, signal: AbortSignal): Promise<r
 }
 
 async function whenFree<T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {
-  const begun = performance.now();
+  const begun = monotonic();
   for (;;) {
     try {
       return await call();
     } catch (error) {
       const isBusy = error instanceof EngineError && /operation is already running/.test(error.message);
-      if (!isBusy || performance.now() - begun > BUSY.patience) throw error;
+      if (!isBusy || monotonic() - begun > BUSY.patience) throw error;
       await setTimeout(BUSY.pause, undefined, { signal });
     }
   }

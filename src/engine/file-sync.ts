@@ -1,5 +1,6 @@
 /** Serves folders to BuildKit by fsutil's protocol: it compares the list with what it has and asks for what differs. */
 import { setImmediate as turn } from 'node:timers/promises';
+import { monotonic } from '../clock.js';
 import type { ContextEntry } from '../tar/context.js';
 import type { LocalFile } from '../tar/local-file.js';
 import type { Folder } from './folder.js';
@@ -62,7 +63,7 @@ class Transfer {
   /** What is announced; absent until it is. */
   #offers: Offers | undefined;
   readonly #requests = new Requests();
-  #until = performance.now() + SLICE;
+  #until = monotonic() + SLICE;
 
   constructor(call: Call, folder: Folder, outbox: Outbox) {
     this.#call = call;
@@ -191,9 +192,9 @@ class Transfer {
   }
 
   async #giveWay(): Promise<void> {
-    if (performance.now() < this.#until) return;
+    if (monotonic() < this.#until) return;
     await turn();
-    this.#until = performance.now() + SLICE;
+    this.#until = monotonic() + SLICE;
   }
 }
 

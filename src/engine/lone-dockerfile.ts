@@ -1,4 +1,5 @@
 /** Dockerfiles that BuildKit builds without asking us for anything. */
+import { monotonic } from '../clock.js';
 import type { BuildRequest, EngineInfo, ImageDescription } from '../core/ports.js';
 import { unlessAborted } from '../core/unless-aborted.js';
 import { frontendOf } from '../dockerfile/frontend.js';
@@ -48,7 +49,7 @@ export class RecentLooks {
 
   /** @throws EngineError */
   at(reference: string): Promise<ImageDescription | undefined> {
-    const now = performance.now();
+    const now = monotonic();
     const recent = this.#looks.get(reference);
     if (recent !== undefined && now - recent.at < RECENT_MS) return recent.image;
     const image = describeImage(this.#transport, reference);

@@ -1,5 +1,6 @@
 /** Tells a silent engine from a dead one: pings it while calls are in flight, and fails them all where nothing answers. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { monotonic } from '../clock.js';
 import type { Flight } from './flight.js';
 import type { Patience } from './patience.js';
 
@@ -51,20 +52,20 @@ export class Watchdog {
 
   async #watch(signal: AbortSignal): Promise<void> {
     const { ping, silence } = this.#patience;
-    let lastSign = performance.now();
+    let lastSign = monotonic();
     try {
       for (;;) {
-        const asleep = performance.now();
+        const asleep = monotonic();
         await sleep(ping, undefined, { signal, ref: false });
-        if (performance.now() - asleep > ping + STOPPED_MS) lastSign = performance.now();
-        const asked = performance.now();
+        if (monotonic() - asleep > ping + STOPPED_MS) lastSign = monotonic();
+        const asked = monotonic();
         const limit = Math.max(0, silence - (asked - lastSign));
         const answered = await this.#limitedPing(limit, signal).then(
           () => true,
           () => false,
         );
         if (signal.aborted) return;
-        const now = performance.now();
+        const now = monotonic();
         if (answered || now - asked > limit + STOPPED_MS) lastSign = now;
         if (now - lastSign >= silence) break;
       }

@@ -1,5 +1,6 @@
 /** Lists a folder as a build context: what `scan` finds, as entries. */
 import { setImmediate as turn } from 'node:timers/promises';
+import { monotonic } from '../clock.js';
 import type { ContextEntry } from './context.js';
 import { ContextError } from './errors.js';
 import type { IgnoreMatcher } from './ignore.js';
@@ -27,11 +28,11 @@ export async function* walk(
   signal: AbortSignal,
 ): AsyncGenerator<WalkedEntry> {
   signal.throwIfAborted();
-  let until = performance.now() + SLICE;
+  let until = monotonic() + SLICE;
   for (const found of scan(directory, ignore)) {
-    if (performance.now() >= until) {
+    if (monotonic() >= until) {
       await turn();
-      until = performance.now() + SLICE;
+      until = monotonic() + SLICE;
     }
     signal.throwIfAborted();
     yield toEntry(found);

@@ -380,7 +380,7 @@ describe('the contexts of a session', () => {
   });
 
   it('are not listed again for a build that begins at once', async () => {
-    vi.useFakeTimers({ toFake: ['performance'] });
+    vi.useFakeTimers({ toFake: ['hrtime'] });
     await inContext(['a=1', 'd/b=2', 'd/out=3', 'l -> a']);
     await link(at('a'), at('same'));
     const ignoring = { ...context(), ignore: 'd/out' };

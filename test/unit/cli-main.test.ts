@@ -333,7 +333,7 @@ describe('signals', () => {
     { name: 'the echo of a SIGINT', sent: ['SIGINT', 99, 'SIGINT'], exited: [] },
     { name: 'a second SIGINT', sent: ['SIGINT', 100, 'SIGINT'], exited: [130] },
   ] as const)('$name ends the process at once: $exited', async ({ sent, exited }) => {
-    vi.useFakeTimers({ toFake: ['performance'] });
+    vi.useFakeTimers({ toFake: ['hrtime'] });
     const { build, begun, cleaned } = stoppable();
     const { world, send, exits } = fakeWorld(build);
     const running = main([], world);
