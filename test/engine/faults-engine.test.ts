@@ -87,14 +87,16 @@ async function gated(engine: TestEngine, gates: Gates): Promise<Project> {
 }
 
 describe.each(subjects().filter(({ engine }) => engine.name !== 'e20'))('on $name', (subject) => {
-  test('an image that somebody removes in the middle of a build is named', async () => {
+  test('an image that somebody removes in the middle of a build, however often it is built, is named', async () => {
     const gates = await Gates.start();
     const given = await gated(subject.engine, gates);
     const building = buildProject(subject, given);
-    await gates.at('gate').reached;
-    const [name = ''] = (await given.images.traces(given.id)).sessionNames;
-    await given.images.remove(name);
-    gates.at('gate').open();
+    for (let runs = 0; runs < 3; runs += 1) {
+      await Promise.race([gates.at('gate').reached, building]);
+      const [name = ''] = (await given.images.traces(given.id)).sessionNames;
+      await given.images.remove(name);
+      gates.pass('gate');
+    }
     const { result } = await building;
     const image = given.name('one').replace(':latest', '');
     const said = subject.builder === 'classic' ? `FROM ${image} failed` : image;
