@@ -4,6 +4,7 @@ import type { BuildResult } from '../../src/core/api.js';
 import { runBuild, type BuildSettings } from '../../src/core/build.js';
 import type { BuildEvent } from '../../src/core/events.js';
 import type { PlannedStep } from '../../src/core/plan.js';
+import type { BuildSecrets } from '../../src/core/secrets.js';
 import { userFolder } from '../../src/core/user-folder.js';
 import { FakeEngine } from './fake-engine.js';
 import { Gate } from './gate.js';
@@ -38,6 +39,20 @@ export function plannedStep(
   };
 }
 
+/** Of a build without secrets. */
+export const NO_SECRETS: BuildSecrets = {
+  of: () => [],
+  service: {
+    serve: () =>
+      Promise.resolve({
+        args: {},
+        stale: new AbortController().signal,
+        built: () => Promise.resolve(),
+        [Symbol.asyncDispose]: () => Promise.resolve(),
+      }),
+  },
+};
+
 export interface PlannedBuild {
   readonly engine: FakeEngine;
   readonly events: readonly BuildEvent[];
@@ -62,7 +77,6 @@ export function runPlanned(
     waiting.set(line, gate);
     return gate;
   };
-  const never = new AbortController().signal;
   const settings: BuildSettings = {
     builder: 'buildkit',
     jobs: 4,
@@ -75,18 +89,7 @@ export function runPlanned(
     removal: { force: false, noPrune: false },
     folder: userFolder({ XDG_CACHE_HOME: folder }),
     holdings: Promise.resolve([]),
-    secrets: {
-      of: () => [],
-      service: {
-        serve: () =>
-          Promise.resolve({
-            args: {},
-            stale: never,
-            built: () => Promise.resolve(),
-            [Symbol.asyncDispose]: () => Promise.resolve(),
-          }),
-      },
-    },
+    secrets: NO_SECRETS,
     pull: false,
     explain: false,
     ...more,

@@ -1,4 +1,5 @@
 /** What a session's marks look like. */
+import { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -7,6 +8,7 @@ import { formatOwner, thisProcess } from '../../src/core/owner.js';
 import { Session } from '../../src/core/session.js';
 import { EngineError } from '../../src/core/errors.js';
 import type { Engine } from '../../src/core/ports.js';
+import type { Artifact } from '../../src/tar/artifact.js';
 import { FakeEngine } from '../support/fake-engine.js';
 
 describe('a session ID', () => {
@@ -53,6 +55,27 @@ describe('the image names of a session', () => {
         },
       ),
     );
+  });
+});
+
+describe('a session that begins again', () => {
+  it('frees the artifacts that it was given before', async () => {
+    const session = new Session(new FakeEngine(), ['app', 'web']);
+    let freed = 0;
+    const free = (): Promise<void> => {
+      freed += 1;
+      return Promise.resolve();
+    };
+    const artifact: Artifact = {
+      source: { source: '/app', destination: '' },
+      entries: [],
+      open: () => Readable.from([]),
+      [Symbol.asyncDispose]: free,
+    };
+    for (const label of ['app', 'app', 'web']) session.handOff(label, artifact);
+    await session.beginAgain([]);
+    expect(freed).toBe(3);
+    expect([...session.artifactsOf('app'), ...session.artifactsOf('web')]).toEqual([]);
   });
 });
 

@@ -9,7 +9,7 @@ import type { PlannedStep } from '../../src/core/plan.js';
 import { TimeLimit } from '../../src/core/time-limit.js';
 import { FakeEngine } from '../support/fake-engine.js';
 import { Gate } from '../support/gate.js';
-import { plannedStep, runPlanned, type PlannedBuild } from '../support/planned-build.js';
+import { NO_SECRETS, plannedStep, runPlanned, type PlannedBuild } from '../support/planned-build.js';
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
@@ -185,16 +185,7 @@ describe('the timeout of the build', () => {
     const { done, engine } = run([step('app', ['true'])], {
       signal: limit.signal,
       secrets: {
-        of: () => [],
-        service: {
-          serve: () =>
-            Promise.resolve({
-              args: {},
-              stale: new AbortController().signal,
-              built: () => Promise.resolve(),
-              [Symbol.asyncDispose]: () => Promise.resolve(),
-            }),
-        },
+        ...NO_SECRETS,
         prove: async (_, signal) => {
           await searching.pass(signal);
           throw new Error('nobody opens this gate');
