@@ -85,7 +85,7 @@ function recordOf({ plan, warnings, inputs }: LoadedPlan): PlanRecord {
   }
   return {
     files: [...files.keys()],
-    digest: digestOf(files.values()),
+    digest: digestOf([...files.values()]),
     missing,
     folders: inputs.folders,
     warnings,
@@ -128,21 +128,22 @@ function planOf(body: Buffer): Pick<LoadedPlan, 'plan' | 'warnings'> | undefined
     if (now.kind !== 'read') return undefined;
     contents.set(path, now.content);
   }
-  if (digestOf(contents.values()) !== digest) return undefined;
+  if (digestOf([...contents.values()]) !== digest) return undefined;
   const steps: PlannedStep[] = [];
-  for (const { dockerfile, args, ...step } of plan.steps) {
-    const content = contents.get(dockerfile.path);
+  for (const step of plan.steps) {
+    const content = contents.get(step.dockerfile.path);
     if (content === undefined) return undefined;
     // Names of args are the user's: `constructor` is one like any other.
-    const own = Object.assign(Object.create(null) as Record<string, string>, args);
-    steps.push({ ...step, dockerfile: { ...dockerfile, content }, args: own });
+    const args = Object.assign(Object.create(null) as Record<string, string>, step.args);
+    // Nobody else has what was parsed: a copy of it would take longer.
+    steps.push(Object.assign(step, { args, dockerfile: Object.assign(step.dockerfile, { content }) }));
   }
   return { plan: { ...plan, steps }, warnings };
 }
 
-/** Of all together: a hash for each takes longer than what it hashes. */
-function digestOf(contents: Iterable<Buffer>): string {
-  const hash = createHash('sha256');
-  for (const content of contents) hash.update(`${String(content.length)}\n`).update(content);
+/** Of all together, and of all lengths at once: each call of a hash takes longer than what it hashes here. */
+function digestOf(contents: readonly Buffer[]): string {
+  const hash = createHash('sha256').update(`${JSON.stringify(contents.map(({ length }) => length))}\n`);
+  for (const content of contents) hash.update(content);
   return hash.digest('hex');
 }
