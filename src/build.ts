@@ -54,7 +54,6 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
   };
   try {
     await refuseSecretValues(opened, secrets.all, options.buildArgs ?? {});
-    await opened.remember();
     [...opened.warnings.map(renderDiagnosticLine), ...secrets.warnings].forEach(warn);
     const onPassword = (password: string): void => {
       redactor.add([password]);
@@ -62,7 +61,10 @@ export async function build(options: BuildOptions): Promise<BuildResult> {
     const engine = await early.connected({ onPassword, onNotice: warn });
     signal.throwIfAborted();
     const scene = { engine, holdings: early.holdings, folder, secrets, emit, warn };
-    const result = redactor.data(await buildPlan(plan, options, scene, signal));
+    const building = buildPlan(plan, options, scene, signal);
+    // Meanwhile: no step waits for it.
+    const remembered = opened.remember();
+    const result = redactor.data(await building.finally(() => remembered));
     const isProven = result.proof !== undefined || result.status === 'succeeded';
     if (options.proofFile !== undefined && isProven) await writeReport(options.proofFile, result.proof);
     return result;
