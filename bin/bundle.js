@@ -43,7 +43,8 @@ const TOGETHER = [
   { name: 'help', roots: ['cli/help'] },
   { name: 'plan', roots: ['cli/run', 'cli/build', 'build', 'open-plan', 'early-engine'] },
   { name: 'build-image', roots: ['core/step', 'core/build-image'] },
-  { name: 'buildkit', roots: ['engine/buildkit', 'engine/buildkit-session'] },
+  { name: 'buildkit', roots: ['engine/buildkit'] },
+  { name: 'buildkit-session', roots: ['engine/buildkit-session'] },
 ];
 
 /** Makes a group of a file: of the roots and all that they import, directly or not. */
