@@ -38,12 +38,12 @@ greatest value.
 - Peak memory is that of the largest process of the client, in the worst of the rounds.
 - Habitus removes the images that lose their names to new ones, within its time; the peers leave them without a name. In the cold
   case there are none.
-- Before each run the disks have come to rest: a file system that is mounted with \`discard\` gives back the blocks of removed files
-  for seconds after the removal, and buildah removes many.
-- The order changes from round to round, so that each program follows each other one about equally often: what one leaves behind costs
-  the next one. On ext4, who makes many files passes one by one over the inodes that were freed in the last minutes
-  (\`recently_deleted\` in a profile of the kernel), and buildah frees some 20,000 with each context that it replaces. BuildKit writes
-  down the traces of builds some seconds after they have ended, while the next program runs.
+- Before each run disks and processors have done next to nothing for two seconds, so that no program pays for what another has left to
+  do: a file system that is mounted with \`discard\` gives back the blocks of removed files for seconds after the removal, and from a
+  second after bake's builds BuildKit writes down their traces. What the engine does after a program has ended is in no program's time.
+- The order changes from round to round, so that each program follows each other one about equally often: on ext4, who makes many files
+  passes one by one over the inodes that were freed in the last minutes (\`recently_deleted\` in a profile of the kernel), and buildah
+  frees some 20,000 with each context that it replaces.
 - docker compose hands its builds to bake. buildah builds one image after the other, as its script says, in a store of its own,
   and RUN in a chroot.
 `;

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { diskAtRest } from './disk.js';
+import { atRest } from './rest.js';
 import { measure } from './measure.js';
 import { orders } from './order.js';
 import { writeProject, writeToken } from './project.js';
@@ -58,7 +58,7 @@ class Builder {
       if (this.#case.fresh === 'folder') await this.#tool.removeImages();
       this.#renew();
       const command = this.#tool.command(this.#project, this.#case.steps, this.#token);
-      await diskAtRest(signal);
+      await atRest(signal);
       const measured = await measure(command, folder, signal);
       await this.#check();
       this.#runs.push(measured);
