@@ -6,42 +6,15 @@ import type { Emit } from './events.js';
 import { collectDead } from './collect-dead.js';
 import { finish, isStop, stopped, type End } from './finish.js';
 import { Journal } from './journal.js';
-import type { Holding } from './leftovers.js';
 import { findLoss } from './lost-images.js';
 import { newSessionId } from './marks.js';
-import type { Fate, Hold, SessionMemory } from './memory.js';
-import type { Builder, Engine, Limits } from './ports.js';
+import type { Fate, Hold } from './memory.js';
+import type { Engine } from './ports.js';
 import type { Plan, PlannedStep } from './plan.js';
 import { pullBases } from './pull-bases.js';
 import { runSteps, statusOf, type EndedStep } from './run-steps.js';
-import type { BuildSecrets } from './secrets.js';
+import type { BuildSettings, RunningBuild } from './running-build.js';
 import { Session } from './session.js';
-import type { ImageRemoval } from './traces.js';
-import type { UserFolder } from './user-folder.js';
-
-export interface BuildSettings {
-  readonly builder: Builder;
-  /** How many steps work at once. */
-  readonly jobs: number;
-  readonly keepGoing: boolean;
-  readonly keepArtifacts: boolean;
-  readonly network: string;
-  readonly limits: Limits;
-  readonly removeContainers: boolean;
-  readonly keepBuildCache: boolean;
-  readonly removal: ImageRemoval;
-  /** Where it is written down what could be left without a mark. */
-  readonly folder: UserFolder;
-  /** What sessions held before this one. */
-  readonly holdings: Promise<readonly Holding[]>;
-  readonly secrets: BuildSecrets;
-  /** Fetch the base images anew from their registries. */
-  readonly pull: boolean;
-  /** Absent: everything is built. */
-  readonly memory?: SessionMemory;
-  /** Tell of each step why it is built, or is not. */
-  readonly explain: boolean;
-}
 
 /**
  * Run a plan on an engine. Resolves also when steps failed or the signal was aborted; by then nothing works any more and
@@ -73,10 +46,11 @@ export async function runBuild(
     steps: plan.steps.map(({ label, dependsOn }) => ({ label, dependsOn })),
     jobs: settings.jobs,
   });
+  const running: RunningBuild = { plan, engine, session, settings, emit, signal };
   let end: End = { status: 'failed' };
   let ended: readonly EndedStep[];
   try {
-    if (settings.pull) await pullAll(plan, engine, emit, signal);
+    if (settings.pull) await pullAll(running);
     // Before anything is built: what dead sessions have left may be what this build finds in the builder's cache.
     const collecting = collectDead(engine, settings.folder, settings.holdings, emit, signal);
     const hold: Hold = async (label, imageId) => {
@@ -84,12 +58,12 @@ export async function runBuild(
       if (isThere) session.hold(label);
       return isThere;
     };
-    let fates = await decideFates(settings, hold, collecting, signal).finally(() => collecting);
+    let fates = await decideFates(running, hold, collecting).finally(() => collecting);
     if (settings.explain && !signal.aborted) explainFates(plan, fates, emit);
     for (let runs = 1; ; runs += 1) {
-      ended = await runSteps(plan, fates, settings, session, engine, emit, signal);
+      ended = await runSteps(running, fates);
       const mayRunAgain = runs < MOST_RUNS && !signal.aborted;
-      const ending = await endOf(plan, ended, mayRunAgain, session, engine, settings, emit, signal);
+      const ending = await endOf(running, ended, mayRunAgain);
       if (ending !== undefined) {
         end = ending;
         break;
@@ -122,17 +96,13 @@ const MOST_RUNS = 3;
 
 /** @returns nothing where the session has lost images: it is ready for all steps to be run once more */
 async function endOf(
-  plan: Plan,
+  running: RunningBuild,
   ended: readonly EndedStep[],
   mayRunAgain: boolean,
-  session: Session,
-  engine: Engine,
-  settings: BuildSettings,
-  emit: Emit,
-  signal: AbortSignal,
 ): Promise<End | undefined> {
+  const { session, emit, signal } = running;
   const beginsAgain = async (): Promise<boolean> => {
-    const loss = mayRunAgain ? await findLoss(ended, engine, session, signal) : undefined;
+    const loss = mayRunAgain ? await findLoss(running, ended) : undefined;
     if (loss === undefined) return false;
     const what = `what this session had built of ${loss.labels.join(', ')}`;
     const message = `somebody has removed ${what}: building once more`;
@@ -142,7 +112,7 @@ async function endOf(
   };
   if (ended.every(({ outcome }) => outcome.status === 'succeeded')) {
     try {
-      return await finish(plan, ended, session, engine, settings, emit, signal);
+      return await finish(running, ended);
     } catch (error) {
       if (error instanceof EngineError && (await beginsAgain())) return undefined;
       throw error;
@@ -153,7 +123,7 @@ async function endOf(
 }
 
 /** Where it is stopped meanwhile the steps tell so. */
-async function pullAll(plan: Plan, engine: Engine, emit: Emit, signal: AbortSignal): Promise<void> {
+async function pullAll({ plan, engine, emit, signal }: RunningBuild): Promise<void> {
   try {
     await pullBases(plan, engine, emit, signal);
   } catch (error) {
@@ -163,10 +133,9 @@ async function pullAll(plan: Plan, engine: Engine, emit: Emit, signal: AbortSign
 
 /** None where it is stopped meanwhile: then nothing is started. */
 async function decideFates(
-  { memory }: BuildSettings,
+  { settings: { memory }, signal }: RunningBuild,
   hold: Hold,
   collecting: Promise<boolean>,
-  signal: AbortSignal,
 ): Promise<ReadonlyMap<string, Fate>> {
   try {
     return (await memory?.decide(hold, collecting, signal)) ?? new Map<string, Fate>();

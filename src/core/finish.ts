@@ -1,40 +1,29 @@
 /** The end of a build whose steps have all succeeded: what leaves is proven, artifacts are written, names are given. */
 import { ContextError } from '../tar/errors.js';
 import type { BuildResult } from './api.js';
-import type { BuildSettings } from './build.js';
 import { TimeoutError, UsageError } from './errors.js';
-import type { Emit } from './events.js';
-import type { Engine } from './ports.js';
-import type { Plan } from './plan.js';
 import { describeRecovery, type LockOptions } from './promotion-lock.js';
 import { promote } from './promote.js';
 import { leavingOf } from './proof.js';
 import type { EndedStep } from './run-steps.js';
 import { reasonOf } from './scheduler.js';
+import type { RunningBuild } from './running-build.js';
 import type { ProofReport } from './secrets.js';
-import type { Session } from './session.js';
 
 export type End = Pick<BuildResult, 'status' | 'reason' | 'proof'>;
 
 /** Once every step has succeeded: what leaves is proven, then artifacts are written and names given; or it is stopped. */
-export async function finish(
-  plan: Plan,
-  ended: readonly EndedStep[],
-  session: Session,
-  engine: Engine,
-  settings: BuildSettings,
-  emit: Emit,
-  signal: AbortSignal,
-): Promise<End> {
+export async function finish(running: RunningBuild, ended: readonly EndedStep[]): Promise<End> {
+  const { engine, session, settings, emit, signal } = running;
   let proven: Pick<End, 'proof'> = {};
   try {
-    const proof = await prove(plan, ended, session, engine, settings, emit, signal);
+    const proof = await prove(running, ended);
     if (proof !== undefined) proven = { proof };
     if (proof?.result === 'found') return { status: 'failed', proof };
     if (settings.keepArtifacts) {
       // They may lie in contexts.
-      await remember(ended, session, settings, signal);
-      await writeArtifacts(plan, session, signal);
+      await remember(running, ended);
+      await writeArtifacts(running);
     }
     const promotions = ended.flatMap(({ step, fate, outcome }) =>
       step.keep && outcome.status === 'succeeded'
@@ -52,7 +41,7 @@ export async function finish(
     const [promoted, remembered] = await Promise.allSettled([
       // First, for it waits for the engine.
       promote(engine, session, toName, settings.removal, lockOptions, signal),
-      settings.keepArtifacts ? undefined : remember(ended, session, settings, signal),
+      settings.keepArtifacts ? undefined : remember(running, ended),
     ]);
     if (promoted.status === 'rejected') throw promoted.reason;
     // A stop that comes while names are given is too late.
@@ -82,17 +71,14 @@ export function isStop(error: unknown, signal: AbortSignal): boolean {
   return error === signal.reason || (error instanceof Error && error.cause === signal.reason);
 }
 
-async function prove(
-  plan: Plan,
-  ended: readonly EndedStep[],
-  session: Session,
-  engine: Engine,
-  { secrets, keepArtifacts }: BuildSettings,
-  emit: Emit,
-  signal: AbortSignal,
-): Promise<ProofReport | undefined> {
+async function prove(running: RunningBuild, ended: readonly EndedStep[]): Promise<ProofReport | undefined> {
+  const {
+    settings: { secrets },
+    emit,
+    signal,
+  } = running;
   if (secrets.prove === undefined) return undefined;
-  const leaving = await leavingOf(plan, ended, keepArtifacts, engine, session, signal);
+  const leaving = await leavingOf(running, ended);
   emit({ at: Date.now(), type: 'proof-started', images: leaving.images.length });
   const report = await secrets.prove(leaving, signal);
   emit({ at: Date.now(), type: 'proof-finished', report });
@@ -101,10 +87,8 @@ async function prove(
 
 /** What the next build has to know of this one. */
 async function remember(
+  { settings: { memory }, session, signal }: RunningBuild,
   ended: readonly EndedStep[],
-  session: Session,
-  { memory }: BuildSettings,
-  signal: AbortSignal,
 ): Promise<void> {
   await memory?.remember(
     session.id,
@@ -116,7 +100,7 @@ async function remember(
 }
 
 /** @throws UsageError where the work directory does not take them */
-async function writeArtifacts(plan: Plan, session: Session, signal: AbortSignal): Promise<void> {
+async function writeArtifacts({ plan, session, signal }: RunningBuild): Promise<void> {
   const { writeArtifact } = await import('../tar/extract.js');
   try {
     for (const { label } of plan.steps) {

@@ -3,9 +3,8 @@
  * that session's name along: an engine counts the names of an image, and some time later removes all that it has.
  */
 import { EngineError } from './errors.js';
-import type { Engine } from './ports.js';
 import type { EndedStep } from './run-steps.js';
-import type { Session } from './session.js';
+import type { RunningBuild } from './running-build.js';
 
 export interface Loss {
   /** Labels of the steps whose images are gone. */
@@ -20,10 +19,8 @@ export interface Loss {
  * @returns nothing where it was not for lost images, or where the engine does not tell
  */
 export async function findLoss(
+  { engine, session, signal }: RunningBuild,
   ended: readonly EndedStep[],
-  engine: Engine,
-  session: Session,
-  signal: AbortSignal,
 ): Promise<Loss | undefined> {
   const labels = ended.flatMap(({ step: { label } }) => (session.held.has(label) ? [label] : []));
   const names = labels.map((label) => session.tagOf(label));

@@ -3,18 +3,13 @@ import type { EndedStep } from './run-steps.js';
 import { EngineError } from './errors.js';
 import type { Plan, PlannedBase } from './plan.js';
 import type { Engine } from './ports.js';
+import type { RunningBuild } from './running-build.js';
 import type { Leaving, LeavingImage } from './secrets.js';
-import type { Session } from './session.js';
 import { isPrefix } from './squash-load.js';
 
-/** @param artifactsLeave whether the artifacts will be written to the work directory */
 export async function leavingOf(
-  plan: Plan,
+  { plan, engine, session, settings, signal }: RunningBuild,
   ended: readonly EndedStep[],
-  artifactsLeave: boolean,
-  engine: Engine,
-  session: Session,
-  signal: AbortSignal,
 ): Promise<Leaving> {
   const images: LeavingImage[] = [];
   for (const { step, outcome } of ended) {
@@ -31,7 +26,8 @@ export async function leavingOf(
       save: (stop) => engine.archives.saveImages([tag], stop),
     });
   }
-  const artifacts = artifactsLeave
+  // They will be written to the work directory.
+  const artifacts = settings.keepArtifacts
     ? plan.steps.flatMap(({ label }) =>
         session.artifactsOf(label).map((artifact) => ({ step: label, artifact })),
       )

@@ -4,9 +4,8 @@ import { ContextError, TarError } from '../tar/errors.js';
 import { HabitusError, StepError } from './errors.js';
 import type { Emit, Failure, StepStatus } from './events.js';
 import type { Fate, SessionMemory } from './memory.js';
-import type { BuildSettings } from './build.js';
-import type { Engine } from './ports.js';
 import type { Plan, PlannedStep } from './plan.js';
+import type { BuildSettings, RunningBuild } from './running-build.js';
 import { schedule, type Outcome } from './scheduler.js';
 import type { Session } from './session.js';
 import { StepReporter } from './step-reporter.js';
@@ -26,13 +25,8 @@ export interface EndedStep {
 
 /** @returns how each step ended, in the order of the plan; rejects only on a bug of this program, after every step has settled */
 export async function runSteps(
-  plan: Plan,
+  { plan, engine, session, settings, emit, signal }: RunningBuild,
   fates: ReadonlyMap<string, Fate>,
-  settings: BuildSettings,
-  session: Session,
-  engine: Engine,
-  emit: Emit,
-  signal: AbortSignal,
 ): Promise<readonly EndedStep[]> {
   const steps = new Map(plan.steps.map((step) => [step.label, step]));
   const flow = artifactFlow(plan);

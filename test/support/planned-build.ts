@@ -1,9 +1,10 @@
 /** Builds of steps that a test has planned by itself, on the engine in memory. */
 import { join } from 'node:path';
 import type { BuildResult } from '../../src/core/api.js';
-import { runBuild, type BuildSettings } from '../../src/core/build.js';
+import { runBuild } from '../../src/core/build.js';
 import type { BuildEvent } from '../../src/core/events.js';
 import type { PlannedStep } from '../../src/core/plan.js';
+import type { BuildSettings } from '../../src/core/running-build.js';
 import type { BuildSecrets } from '../../src/core/secrets.js';
 import { userFolder } from '../../src/core/user-folder.js';
 import { FakeEngine } from './fake-engine.js';
