@@ -103,6 +103,7 @@ describe('the order of programs', () => {
 const CASE: BuildCase = {
   title: '4 steps, all cached',
   goal: 0.25,
+  rounds: 3,
   programs: [took('habitus', 0.1, 0.2, 0.3), took('bake', 1, 1, 1), took('compose', 2, 2, 2)],
 };
 
@@ -122,6 +123,14 @@ describe('the page', () => {
       '| 4 steps, all cached | 0.200 s | 1.00 s | **0.20** (0.10 – 0.30) | ≤ 0.25 | 100 MB | yes |\n',
     );
     expect(pageOf([{ ...CASE, goal: 0.15 }])).toContain('| ≤ 0.15 | 100 MB | no |\n');
+  });
+
+  test('tells which cases have more rounds', () => {
+    expect(pageOf([CASE])).not.toContain('Some cases have');
+    const close = { ...CASE, title: 'tiny steps', rounds: 9 };
+    expect(pageOf([CASE, close])).toContain(
+      'greatest value.\n\nSome cases have 9 rounds, for programs take about the same time there: tiny steps.\n\n- CPU',
+    );
   });
 
   test('a goal is missed as well by memory', () => {

@@ -16,6 +16,7 @@ const TOKEN = ['ARG BUST', 'RUN echo $BUST > /token'];
  * - `folder`: the project itself, a folder that was never seen, with new content in each file; no image has its names
  *
  * `expected` are files that have to be in the images: with `size`, of so many bytes; else with the run's token as text.
+ * `close`: the programs take about the same time, so that it takes more rounds to tell them apart.
  * `bulky`: what a run leaves in BuildKit's cache is removed after it, not after the case.
  */
 export function buildCases(quick) {
@@ -71,6 +72,7 @@ export function buildCases(quick) {
       name: 'one-file',
       title: `${told}, one file changed`,
       goal: 1,
+      close: true,
       fresh: 'file',
       steps: copies,
       context,
@@ -130,6 +132,7 @@ export function buildCases(quick) {
       name: 'tiny',
       title: `${size.tiny} tiny steps`,
       goal: 1,
+      close: true,
       fresh: 'token',
       steps: range(size.tiny).map((i) => ({ label: `t${i}`, lines: [...TOKEN, `RUN echo ${i} > /number`] })),
       expected: [{ label: `t${size.tiny - 1}`, path: '/token' }],

@@ -20,6 +20,8 @@ const DOCUMENTS = fileURLToPath(new URL('../../../docs/benchmarks/', import.meta
 const ENGINE = 'e28';
 const PEERS = ['bake', 'compose', 'buildah'];
 const RUNS = 5;
+/** Of cases in which the programs are so close that fewer do not tell them apart. */
+const RUNS_OF_CLOSE = 9;
 const QUICK_RUNS = 2;
 /** Debian's tools: what is installed where it is missing. */
 const TOOLS = [
@@ -71,7 +73,8 @@ async function measureAll(options, folder, signal) {
   const tools = (scene.tools ?? []).filter(({ name }) => !options.without.includes(name));
   for (const each of builds) {
     say(each.title);
-    results.builds.push({ ...each, programs: await runCase(each, tools, count, scene) });
+    const rounds = each.close && count === RUNS ? RUNS_OF_CLOSE : count;
+    results.builds.push({ ...each, rounds, programs: await runCase(each, tools, rounds, scene) });
     // After each case: a run that is stopped leaves what it has measured.
     await write();
   }

@@ -25,14 +25,21 @@ export function page(results) {
     .join('\n');
 }
 
-function intro({ count }) {
+function roundsOfClose(count, builds) {
+  const close = builds.filter(({ rounds }) => rounds > count);
+  if (close.length === 0) return '';
+  const titles = close.map(({ title }) => title).join('; ');
+  return `\nSome cases have ${close[0].rounds} rounds, for programs take about the same time there: ${titles}.\n`;
+}
+
+function intro({ count, builds }) {
   return `# Habitus and its peers
 
 \`npm run bench\` measures it and writes this page. In each case every program builds the same images from the same Dockerfiles in a
 project folder of its own, on one engine; they run in turn, ${count} rounds after one that is not counted, and after each run the images
 are looked into: a build that did not make what it should is not a fast one. Shown are medians, and in brackets the least and the
 greatest value.
-
+${roundsOfClose(count, builds)}
 - CPU is what the client's processes used together. What the engine does for them is not in it (buildah has no engine: all of
   its work is).
 - Peak memory is that of the largest process of the client, in the worst of the rounds.

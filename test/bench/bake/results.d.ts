@@ -15,6 +15,7 @@ export type Measured =
 export interface BuildCase {
   readonly title: string;
   readonly goal: number;
+  readonly rounds: number;
   readonly programs: readonly Measured[];
 }
 
@@ -30,6 +31,7 @@ export interface PlanCase {
 
 export interface Results {
   readonly machine: Readonly<Record<string, unknown>>;
+  /** Of rounds, where a case does not have more. */
   readonly count: number;
   readonly builds: readonly BuildCase[];
   readonly plans: readonly PlanCase[];
