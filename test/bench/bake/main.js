@@ -54,6 +54,7 @@ const lab = (name) => import(`../../../dist/lab/${name}.js`);
 
 async function measureAll(options, folder, signal) {
   const wanted = (name) => options.cases.length === 0 || options.cases.includes(name);
+  const isWhole = options.runs === undefined && !options.quick;
   const count = options.runs ?? (options.quick ? QUICK_RUNS : RUNS);
   const builds = buildCases(options.quick).filter(({ name }) => wanted(name));
   const results = { machine: describeMachine(), count, builds: [], plans: [], startup: [] };
@@ -73,7 +74,7 @@ async function measureAll(options, folder, signal) {
   const tools = (scene.tools ?? []).filter(({ name }) => !options.without.includes(name));
   for (const each of builds) {
     say(each.title);
-    const rounds = each.close && count === RUNS ? RUNS_OF_CLOSE : count;
+    const rounds = each.close && isWhole ? RUNS_OF_CLOSE : count;
     results.builds.push({ ...each, rounds, programs: await runCase(each, tools, rounds, scene) });
     // After each case: a run that is stopped leaves what it has measured.
     await write();
