@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { writeWhole } from '../core/user-folder.js';
 
 /** Part of every seal: what another version of the format wrote is nobody's. */
-const FORMAT = 2;
+const FORMAT = 3;
 const CHECKSUM_BYTES = 32;
 
 /**

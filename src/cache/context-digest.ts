@@ -14,11 +14,10 @@ import type { IgnoreMatcher } from '../tar/ignore.js';
 import { shown } from '../tar/paths.js';
 import { Digests } from './digests.js';
 import { hashLarge, hashSmall, SMALL } from './hash-file.js';
-import { FileStates } from './file-states.js';
+import { encodeLayout, FileStates, layoutOf, type Layout } from './file-states.js';
 import { look, scan, type Scanned } from '../tar/scan.js';
-import { ListedFolder } from '../tar/listed.js';
+import { isPlain, ListedFolder } from '../tar/listed.js';
 import { hasNames, PERMISSIONS } from '../tar/walk.js';
-import { Words } from '../tar/words.js';
 import { isSettled, now, type StatCache } from './stat-cache.js';
 
 export interface ContextFolder {
@@ -38,14 +37,10 @@ export interface ContextDigest {
 
 /** Tells whether anybody has written to a context since. */
 export interface ContextStamp {
-  /** Hex. Of all that stat says: equal only where nothing settled was written to in between, even if it was changed back. */
-  readonly stats: string;
+  /** Gives hex. Of all that stat says: equal only where nothing settled was written to in between, even if it was changed back. */
+  readonly stats: () => string;
   /** Digests of the files that were not settled (`isSettled`), by their place in the listing. */
   readonly racy: ReadonlyMap<number, string>;
-  /** By place; nanoseconds since the epoch. */
-  readonly changeTimes: Words;
-  /** By place. */
-  readonly inodes: Words;
 }
 
 export interface ContextListing {
@@ -70,8 +65,6 @@ const BETWEEN_LOOKS = 16;
 const LARGE_AT_ONCE = 4;
 /** How often a file is read again that changes while it is read. */
 const ATTEMPTS = 3;
-/** Each call of a hash costs more than a short text. */
-const TEXT_AT_ONCE = 1 << 16;
 
 /**
  * List a context. Contents are read only where `known` does not have their digests. Memory grows with the number of paths.
@@ -103,27 +96,30 @@ export async function listContext(
  * @param after with all contents
  */
 export function isUntouched({ stamp }: ContextListing, after: ContextListing): boolean {
-  if (stamp.stats !== after.stamp.stats) return false;
+  if (stamp.stats() !== after.stamp.stats()) return false;
   return [...stamp.racy].every(([index, content]) => after.contents.at(index) === content);
 }
 
-/** What is known of the entries, in columns: of the many objects of stat, none is kept. */
+/**
+ * What is known of the entries, in columns: of the many objects of stat, none is kept. What is as it was when it was remembered
+ * is not even put into them one by one, but in runs.
+ */
 class Listing {
   readonly #directory: string;
   readonly #known: StatCache;
   readonly #readsContents: ListingOptions['readsContents'];
   readonly #signal: AbortSignal;
   readonly #listed = new ListedFolder();
-  readonly #contents = new Digests();
+  readonly #contents = Digests.empty();
   readonly #racy = new Map<number, string>();
-  readonly #changeTimes = new Words();
-  readonly #inodes = new Words();
   /** First names of files that have several, by inode. */
   readonly #firstNames = new Map<string, string>();
   /** First names of files that are listed under another one, by the place of that. */
   readonly #links = new Map<number, string>();
   /** Files still to be read. */
   readonly #later: { readonly index: number; readonly found: Scanned }[] = [];
+  /** Rows of `known` that were found again and are still to be put into the columns. */
+  #run = { from: 0, to: 0 };
 
   constructor(
     directory: string,
@@ -140,8 +136,15 @@ class Listing {
   /** Contents of small files are read at once. */
   add(found: Scanned): void {
     const { path, type, stats } = found;
+    const row = isPlain(found) ? this.#known.rowOf(path, stats) : undefined;
+    if (row !== undefined) {
+      if (row !== this.#run.to) this.#endRun(row);
+      this.#run.to++;
+      return;
+    }
+    this.#endRun();
     const index = this.#listed.add(found);
-    this.#stamp(index, found);
+    if (type === 'directory') this.#known.rememberFolder(path, stats);
     if (type !== 'file') return;
     const first = hasNames(found) ? this.#firstName(found) : path;
     if (first !== path) {
@@ -152,7 +155,9 @@ class Listing {
     if (this.#readsContents === 'now' || !isSettled(stats, now())) this.#readSmall(index, found);
   }
 
+  /** Once all entries have been added. */
   async readLarge(): Promise<void> {
+    this.#endRun();
     const work = async (): Promise<void> => {
       for (let next = this.#later.pop(); next !== undefined; next = this.#later.pop()) {
         await this.#read(next.index, next.found);
@@ -162,20 +167,21 @@ class Listing {
   }
 
   summary(parents: readonly string[]): ContextListing {
-    const layout = this.#layout();
+    const layout = layoutOf(this.#listed, this.#links);
     const hash = createHash('sha256');
-    for (const piece of layout) hash.update(piece);
+    for (const part of encodeLayout(layout)) hash.update(part);
     const places = hash.update(parents.join(''), 'latin1').digest('hex');
     // Of the folder itself only this counts: what came and went in it.
     const root = look(this.#directory, '.')?.stats.ctimeNs;
-    const stats = createHash('sha256').update(`${places} ${String(root)}`);
-    for (const column of [this.#changeTimes, this.#inodes]) stats.update(column.view());
+    const { stats } = this.#listed;
     return {
       stamp: {
-        stats: stats.digest('hex'),
+        stats: () =>
+          createHash('sha256')
+            .update(`${places} ${String(root)}`)
+            .update(stats.bytes())
+            .digest('hex'),
         racy: this.#racy,
-        changeTimes: this.#changeTimes,
-        inodes: this.#inodes,
       },
       contents: this.#contents,
       listed: this.#listed,
@@ -183,23 +189,19 @@ class Listing {
     };
   }
 
-  /**
-   * Of each entry its state and path, in pieces: see FileStates. Neither holds a NUL: nothing can be read in two ways. Which of them
-   * are files with a content, states tell.
-   */
-  #layout(): readonly Buffer[] {
-    const pieces: Buffer[] = [];
-    let text = '';
-    for (const [index, path] of this.#listed.paths.entries()) {
-      text += `${this.#stateAt(index)}\0${path}\0`;
-      if (text.length < TEXT_AT_ONCE) continue;
-      pieces.push(Buffer.from(text, 'latin1'));
-      text = '';
+  /** @param next where the next run begins */
+  #endRun(next = this.#run.to): void {
+    const { from, to } = this.#run;
+    if (from < to) {
+      const { entries } = this.#known;
+      this.#contents.copy(this.#listed.paths.length, entries.digests, from, to);
+      this.#listed.addSame(entries, from, to);
+      this.#known.keep(from, to);
     }
-    return [...pieces, Buffer.from(text, 'latin1')];
+    this.#run = { from: next, to: next };
   }
 
-  #digest(layout: readonly Buffer[], places: string): ContextDigest {
+  #digest(layout: Layout, places: string): ContextDigest {
     const contents = this.#contents.present();
     const hash = createHash('sha256').update(places);
     for (const piece of contents) hash.update(piece);
@@ -228,7 +230,6 @@ class Listing {
       const content = await hashLarge(this.#directory, path, found.stats, this.#signal);
       if (content !== undefined) {
         this.#listed.set(index, found);
-        this.#stamp(index, found);
         this.#learn(index, found, content, readAt);
         return;
       }
@@ -241,35 +242,10 @@ class Listing {
     });
   }
 
-  #stamp(index: number, { stats }: Scanned): void {
-    this.#changeTimes.set(index, stats.ctimeNs);
-    this.#inodes.set(index, stats.ino);
-  }
-
   #learn(index: number, { path, stats }: Scanned, content: string, readAt: bigint): void {
     this.#contents.set(index, content);
     this.#known.remember(path, stats, content, readAt);
     if (!isSettled(stats, readAt)) this.#racy.set(index, content);
-  }
-
-  /** Type, permissions, and what else the type has, but for a content. */
-  #stateAt(index: number): string {
-    const { type, mode, size, whole } = this.#listed.at(index);
-    const permissions = mode.toString(8);
-    const first = this.#links.get(index);
-    if (first !== undefined) return `hardlink ${permissions} ${first}`;
-    switch (type) {
-      case 'file':
-        return `file ${permissions} ${size}`;
-      case 'symlink':
-        return `symlink ${permissions} ${whole?.target ?? ''}`;
-      case 'character':
-      case 'block':
-        return `${type} ${permissions} ${String(whole?.stats.rdev)}`;
-      case 'directory':
-      case 'fifo':
-        return `${type} ${permissions}`;
-    }
   }
 
   #firstName({ path, stats }: Scanned): string {

@@ -2,25 +2,39 @@
 export const DIGEST_BYTES = 32;
 
 export class Digests {
-  #bytes = Buffer.allocUnsafeSlow(1024 * DIGEST_BYTES);
-  #present = new Uint8Array(1024);
+  #bytes: Buffer;
+  #present: Uint8Array;
+
+  private constructor(bytes: Buffer, present: Uint8Array) {
+    this.#bytes = bytes;
+    this.#present = present;
+  }
+
+  static empty(): Digests {
+    return new Digests(Buffer.alloc(0), new Uint8Array());
+  }
+
+  /** @param encoded what `encode` gave */
+  static decode(encoded: Buffer): Digests {
+    const present = encoded.length / (DIGEST_BYTES + 1);
+    return new Digests(encoded.subarray(present), encoded.subarray(0, present));
+  }
 
   /** @param digest latin1, all DIGEST_BYTES of it */
   set(index: number, digest: string): void {
-    this.#makeRoom(index);
+    this.#makeRoom(index + 1);
     this.#bytes.write(digest, index * DIGEST_BYTES, DIGEST_BYTES, 'latin1');
     this.#present[index] = 1;
   }
 
-  /** @param row of the digest in `source` */
-  copy(index: number, source: Buffer, row: number): void {
-    this.#makeRoom(index);
-    const bytes = this.#bytes;
-    let to = index * DIGEST_BYTES;
-    let from = row * DIGEST_BYTES;
-    // Calls for so few bytes cost more than they do.
-    for (const end = to + DIGEST_BYTES; to < end; to++, from++) bytes[to] = source[from] ?? 0;
-    this.#present[index] = 1;
+  /**
+   * Put a part of another column, present or absent as it is there, in its place here.
+   * @param to before which it ends
+   */
+  copy(index: number, source: Digests, from: number, to: number): void {
+    this.#makeRoom(index + to - from);
+    source.#bytes.copy(this.#bytes, index * DIGEST_BYTES, from * DIGEST_BYTES, to * DIGEST_BYTES);
+    this.#present.set(source.#present.subarray(from, to), index);
   }
 
   /** @returns latin1 */
@@ -43,11 +57,18 @@ export class Digests {
     return pieces;
   }
 
-  #makeRoom(index: number): void {
-    if (index < this.#present.length) return;
-    const present = new Uint8Array(2 * index);
+  /** @param length how many, absent ones included */
+  encode(length: number): Buffer {
+    this.#makeRoom(length);
+    return Buffer.concat([this.#present.subarray(0, length), this.#bytes.subarray(0, length * DIGEST_BYTES)]);
+  }
+
+  #makeRoom(length: number): void {
+    if (length <= this.#present.length) return;
+    const present = new Uint8Array(Math.max(1024, length, 2 * this.#present.length));
     present.set(this.#present);
-    const bytes = Buffer.allocUnsafeSlow(present.length * DIGEST_BYTES);
+    // What is absent is written to disks, too.
+    const bytes = Buffer.alloc(present.length * DIGEST_BYTES);
     this.#bytes.copy(bytes);
     [this.#present, this.#bytes] = [present, bytes];
   }

@@ -4,7 +4,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { unreadable } from '../tar/local-file.js';
 import { locationOf } from '../tar/paths.js';
-import { sameStat, type FileStat } from './stat-cache.js';
+import { sameStat, type EntryStat } from '../tar/stat-rows.js';
 
 /** Not through a symlink that took the file's place, not waiting for a writer of a fifo that did. */
 const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -20,7 +20,7 @@ const shared = Buffer.allocUnsafeSlow(SMALL);
  * @returns the digest's bytes as latin1; `undefined` where the file is not, or does not stay, in the state of `before`
  * @throws ContextError naming a file that cannot be read
  */
-export function hashSmall(directory: string, path: string, before: FileStat): string | undefined {
+export function hashSmall(directory: string, path: string, before: EntryStat): string | undefined {
   let file: number | undefined;
   try {
     file = openSync(locationOf(directory, path), FLAGS);
@@ -42,7 +42,7 @@ export function hashSmall(directory: string, path: string, before: FileStat): st
 export async function hashLarge(
   directory: string,
   path: string,
-  before: FileStat,
+  before: EntryStat,
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const file = await open(locationOf(directory, path), FLAGS).catch((error: unknown) => {

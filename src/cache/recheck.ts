@@ -2,7 +2,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { monotonic } from '../clock.js';
 import { look, type Scanned } from '../tar/scan.js';
-import { PERMISSIONS } from '../tar/walk.js';
 import type { ContextListing } from './context-digest.js';
 import { hashLarge, hashSmall, SMALL } from './hash-file.js';
 import { now, type StatCache } from './stat-cache.js';
@@ -34,7 +33,7 @@ export async function isAsListed(
       until = monotonic() + SLICE;
     }
     const found = look(directory, path);
-    if (found === undefined || !isSame(listing, place, found)) return false;
+    if (found === undefined || !listing.listed.stats.isSame(place, found.stats)) return false;
     const content = racy.get(place);
     if (content === undefined) continue;
     const readAt = now();
@@ -42,17 +41,6 @@ export async function isAsListed(
     known.remember(path, found.stats, content, readAt);
   }
   return true;
-}
-
-function isSame({ listed, stamp }: ContextListing, place: number, { type, stats }: Scanned): boolean {
-  const before = listed.at(place);
-  return (
-    before.type === type &&
-    before.mode === (Number(stats.mode) & PERMISSIONS) &&
-    before.size === Number(stats.size) &&
-    stamp.changeTimes.at(place) === stats.ctimeNs &&
-    stamp.inodes.at(place) === BigInt.asIntN(64, stats.ino)
-  );
 }
 
 async function digestOf(

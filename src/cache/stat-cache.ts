@@ -1,20 +1,8 @@
-/** Remembers the digests of a folder's files by their stat data, so that only what has changed is read again. */
+/** Remembers what a folder held, and the digests of its files, by stat data: only what has changed is read again. */
 import { comparePaths, placeOf } from '../tar/paths.js';
-import { DIGEST_BYTES, type Digests } from './digests.js';
+import { ROW_BYTES, sameStat, StatRows, type EntryStat } from '../tar/stat-rows.js';
+import { DIGEST_BYTES, Digests } from './digests.js';
 
-/** What tells a file's state. All in the units of stat(2); times in nanoseconds. */
-export interface FileStat {
-  readonly size: bigint;
-  readonly mtimeNs: bigint;
-  readonly ctimeNs: bigint;
-  readonly ino: bigint;
-  readonly dev: bigint;
-  readonly mode: bigint;
-}
-
-const FIELDS = ['size', 'mtimeNs', 'ctimeNs', 'ino', 'dev', 'mode'] as const;
-const ROW = FIELDS.length;
-const ROW_WORDS = 2 * ROW;
 const HEAD_BYTES = 8;
 
 const MILLISECOND = 1_000_000n;
@@ -28,7 +16,7 @@ const FINE_TICK = 100n * MILLISECOND;
  * be written to once more, to the same size and within one tick of the clock, and looks as before: git calls it racy. The time
  * of change (ctime) is what counts: every write moves it, and no program can set it.
  */
-export function isSettled({ ctimeNs }: FileStat, readAtNs: bigint): boolean {
+export function isSettled({ ctimeNs }: EntryStat, readAtNs: bigint): boolean {
   const tick = ctimeNs % MILLISECOND === 0n ? COARSE_TICK : FINE_TICK;
   return ctimeNs < readAtNs - tick;
 }
@@ -38,15 +26,12 @@ export function now(): bigint {
   return BigInt(Date.now()) * MILLISECOND;
 }
 
-export function sameStat(a: FileStat, b: FileStat): boolean {
-  return FIELDS.every((field) => a[field] === b[field]);
-}
-
-/** A file that was read since `decode`. */
+/** An entry that was looked at since `decode`. */
 interface Added {
   readonly path: string;
-  readonly stats: FileStat;
-  readonly digest: string;
+  readonly stats: EntryStat;
+  /** Of a file. */
+  readonly digest?: string;
 }
 
 /** Rows that were decoded, up to before `to`. */
@@ -55,27 +40,30 @@ interface Run {
   readonly to: number;
 }
 
-/** The files of one folder. Paths are latin1, digests 32 latin1 characters: the bytes of a SHA-256. */
+/** What is known, by row: paths are latin1, in the order of `comparePaths`; only files have digests. */
+export interface KnownEntries {
+  readonly paths: readonly string[];
+  readonly stats: StatRows;
+  readonly digests: Digests;
+}
+
+/** The files and folders below one folder. Digests are 32 latin1 characters: the bytes of a SHA-256. */
 export class StatCache {
-  /** In the order of `comparePaths`, in which files are asked for too. */
-  readonly #paths: readonly string[];
-  /** ROW_WORDS for each path: halves of what stat says, which can be compared without making bigints of them. */
-  readonly #words: Int32Array;
-  readonly #digests: Buffer;
+  /** As they were decoded. */
+  readonly entries: KnownEntries;
   readonly #used: Uint8Array;
   readonly #added = new Map<string, Added>();
+  #learned = 0;
   /** Where the next path is likely to be. */
   #next = 0;
 
-  private constructor(paths: readonly string[], words: Int32Array, digests: Buffer) {
-    this.#paths = paths;
-    this.#words = words;
-    this.#digests = digests;
-    this.#used = new Uint8Array(paths.length);
+  private constructor(entries: KnownEntries) {
+    this.entries = entries;
+    this.#used = new Uint8Array(entries.paths.length);
   }
 
   static empty(): StatCache {
-    return new StatCache([], new Int32Array(), Buffer.alloc(0));
+    return new StatCache({ paths: [], stats: StatRows.empty(), digests: Digests.empty() });
   }
 
   /** @param encoded what `encode` gave; what does not fit gives an empty one */
@@ -83,35 +71,49 @@ export class StatCache {
     if (encoded === undefined || encoded.length < HEAD_BYTES) return StatCache.empty();
     const count = encoded.readUInt32LE(0);
     const statsAt = HEAD_BYTES + encoded.readUInt32LE(4);
-    const digestsAt = statsAt + count * ROW_WORDS * Int32Array.BYTES_PER_ELEMENT;
-    if (encoded.length !== digestsAt + count * DIGEST_BYTES) return StatCache.empty();
+    const digestsAt = statsAt + count * ROW_BYTES;
+    if (encoded.length !== digestsAt + count * (DIGEST_BYTES + 1)) return StatCache.empty();
     const paths = count === 0 ? [] : encoded.toString('latin1', HEAD_BYTES, statsAt).split('\0');
     if (paths.length !== count) return StatCache.empty();
-    const words = new Int32Array(count * ROW_WORDS);
-    encoded.copy(new Uint8Array(words.buffer), 0, statsAt, digestsAt);
-    return new StatCache(paths, words, encoded.subarray(digestsAt));
+    return new StatCache({
+      paths,
+      stats: StatRows.decode(encoded.subarray(statsAt, digestsAt)),
+      digests: Digests.decode(encoded.subarray(digestsAt)),
+    });
   }
 
   /** Of how many files `encode` gives what `decode` was not given. */
   get learned(): number {
-    return this.#added.size;
+    return this.#learned;
+  }
+
+  /** The row of an entry whose state has not changed; `undefined` where something else was looked at since. */
+  rowOf(path: string, stats: EntryStat): number | undefined {
+    if (this.#added.size > 0 && this.#added.has(path)) return undefined;
+    const row = this.#find(path);
+    return row !== undefined && this.entries.stats.isSame(row, stats) ? row : undefined;
+  }
+
+  /** Rows that were found again stay. */
+  keep(from: number, to: number): void {
+    this.#used.fill(1, from, to);
   }
 
   /**
    * Put the digest of a file whose state has not changed since it was read into a place of a list.
    * @returns whether it is known
    */
-  recall(path: string, stats: FileStat, into: Digests, place: number): boolean {
+  recall(path: string, stats: EntryStat, into: Digests, place: number): boolean {
     const added = this.#added.get(path);
     if (added !== undefined) {
-      if (!sameStat(added.stats, stats)) return false;
+      if (added.digest === undefined || !sameStat(added.stats, stats)) return false;
       into.set(place, added.digest);
       return true;
     }
-    const index = this.#find(path);
-    if (index === undefined || !this.#isSame(index, stats)) return false;
-    this.#used[index] = 1;
-    into.copy(place, this.#digests, index);
+    const row = this.rowOf(path, stats);
+    if (row === undefined || this.entries.digests.at(row) === undefined) return false;
+    this.keep(row, row + 1);
+    into.copy(place, this.entries.digests, row, row + 1);
     return true;
   }
 
@@ -120,52 +122,53 @@ export class StatCache {
    * @param stats as they were both before and after the file was read
    * @param readAtNs when reading began, nanoseconds since the epoch
    */
-  remember(path: string, stats: FileStat, digest: string, readAtNs: bigint): void {
+  remember(path: string, stats: EntryStat, digest: string, readAtNs: bigint): void {
     if (!isSettled(stats, readAtNs)) return;
-    const { size, mtimeNs, ctimeNs, ino, dev, mode } = stats;
-    this.#added.set(path, { path, stats: { size, mtimeNs, ctimeNs, ino, dev, mode }, digest });
+    this.#added.set(path, { path, stats: copyOf(stats), digest });
+    this.#learned++;
   }
 
-  /** What was asked for or remembered since `decode`; other files are taken for gone. Runs of what is as it was are copied whole. */
+  /** Of a folder, stat says all there is to know: it is no news by itself. */
+  rememberFolder(path: string, stats: EntryStat): void {
+    this.#added.set(path, { path, stats: copyOf(stats) });
+  }
+
+  /** What was asked for or remembered since `decode`; other entries are taken for gone. Runs of what is as it was are copied whole. */
   encode(): Buffer {
-    const pieces = this.#kept();
-    const count = pieces.reduce((sum, piece) => sum + ('from' in piece ? piece.to - piece.from : 1), 0);
     const names: string[] = [];
-    const words = new Int32Array(count * ROW_WORDS);
-    const rows = new BigInt64Array(words.buffer);
-    const digests = Buffer.allocUnsafe(count * DIGEST_BYTES);
-    let row = 0;
-    for (const piece of pieces) {
+    const stats = StatRows.empty();
+    const digests = Digests.empty();
+    for (const piece of this.#kept()) {
+      const row = stats.length;
       if ('from' in piece) {
         const { from, to } = piece;
-        names.push(this.#paths.slice(from, to).join('\0'));
-        words.set(this.#words.subarray(from * ROW_WORDS, to * ROW_WORDS), row * ROW_WORDS);
-        this.#digests.copy(digests, row * DIGEST_BYTES, from * DIGEST_BYTES, to * DIGEST_BYTES);
-        row += to - from;
+        names.push(this.entries.paths.slice(from, to).join('\0'));
+        stats.append(this.entries.stats, from, to);
+        digests.copy(row, this.entries.digests, from, to);
       } else {
         names.push(piece.path);
-        writeRow(rows, row, piece.stats);
-        digests.write(piece.digest, row * DIGEST_BYTES, 'latin1');
-        row += 1;
+        stats.set(row, piece.stats);
+        if (piece.digest !== undefined) digests.set(row, piece.digest);
       }
     }
     const paths = Buffer.from(names.join('\0'), 'latin1');
     const head = Buffer.alloc(HEAD_BYTES);
-    head.writeUInt32LE(count, 0);
+    head.writeUInt32LE(stats.length, 0);
     head.writeUInt32LE(paths.length, 4);
-    return Buffer.concat([head, paths, Buffer.from(words.buffer), digests]);
+    return Buffer.concat([head, paths, stats.bytes(), digests.encode(stats.length)]);
   }
 
   /** What `encode` keeps, in order. */
   #kept(): readonly (Run | Added)[] {
+    const { paths } = this.entries;
     const pieces: (Run | Added)[] = [];
     let next = 0;
     for (const added of [...this.#added.values()].sort((a, b) => comparePaths(a.path, b.path))) {
-      const place = placeOf(this.#paths, added.path, next);
+      const place = placeOf(paths, added.path, next);
       pieces.push(...this.#usedRuns(next, place), added);
-      next = this.#paths[place] === added.path ? place + 1 : place;
+      next = paths[place] === added.path ? place + 1 : place;
     }
-    return [...pieces, ...this.#usedRuns(next, this.#paths.length)];
+    return [...pieces, ...this.#usedRuns(next, paths.length)];
   }
 
   *#usedRuns(start: number, end: number): Generator<Run> {
@@ -180,27 +183,16 @@ export class StatCache {
   }
 
   #find(path: string): number | undefined {
+    const { paths } = this.entries;
     // In an unchanged folder, every first look is a hit.
-    const at = this.#paths[this.#next] === path ? this.#next : placeOf(this.#paths, path);
-    if (this.#paths[at] !== path) return undefined;
+    const at = paths[this.#next] === path ? this.#next : placeOf(paths, path);
+    if (paths[at] !== path) return undefined;
     this.#next = at + 1;
     return at;
   }
-
-  #isSame(index: number, stats: FileStat): boolean {
-    writeRow(SCRATCH, 0, stats);
-    const at = index * ROW_WORDS;
-    for (let i = 0; i < ROW_WORDS; i++) {
-      if (SCRATCH_WORDS[i] !== this.#words[at + i]) return false;
-    }
-    return true;
-  }
 }
 
-const SCRATCH = new BigInt64Array(ROW);
-const SCRATCH_WORDS = new Int32Array(SCRATCH.buffer);
-
-function writeRow(rows: BigInt64Array, row: number, stats: FileStat): void {
-  let at = row * ROW;
-  for (const field of FIELDS) rows[at++] = stats[field];
+/** Stats of Node hold much more. */
+function copyOf({ size, mtimeNs, ctimeNs, ino, dev, mode }: EntryStat): EntryStat {
+  return { size, mtimeNs, ctimeNs, ino, dev, mode };
 }

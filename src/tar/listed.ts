@@ -1,30 +1,36 @@
 /** What `scan` gives of a folder, kept in columns: objects are made of them only where somebody asks. */
+import { constants } from 'node:fs';
 import { EntryList } from './entry-list.js';
 import type { Scanned } from './scan.js';
+import { StatRows } from './stat-rows.js';
 import { hasNames, PERMISSIONS, plainEntry, toEntry, type WalkedEntry } from './walk.js';
-import { Words } from './words.js';
 
-/** What is kept of each entry. */
-export interface Listed {
-  readonly type: Scanned['type'];
-  /** Permissions. */
-  readonly mode: number;
-  readonly size: number;
-  /** All that was found, where it is neither a folder nor a file of one name. */
-  readonly whole: Scanned | undefined;
+/** Entries that an earlier listing found, files of one name and folders alone. */
+export interface ListedBefore {
+  /** In the order of `scan`. */
+  readonly paths: readonly string[];
+  /** By place. */
+  readonly stats: StatRows;
 }
 
 export class ListedFolder {
   readonly #paths: string[] = [];
-  readonly #types: Scanned['type'][] = [];
-  readonly #modes: number[] = [];
-  readonly #sizes: number[] = [];
-  readonly #times = new Words();
+  readonly #stats = StatRows.empty();
   /** Of what is not a file of one name or a folder; few, as a rule. */
   readonly #others = new Map<number, Scanned>();
 
   get paths(): readonly string[] {
     return this.#paths;
+  }
+
+  /** By place. */
+  get stats(): StatRows {
+    return this.#stats;
+  }
+
+  /** By place: all that was found of what is neither a file of one name nor a folder. */
+  get others(): ReadonlyMap<number, Scanned> {
+    return this.#others;
   }
 
   /**
@@ -37,24 +43,17 @@ export class ListedFolder {
     return index;
   }
 
-  /** @param found what is at the path of this place by now */
-  set(index: number, found: Scanned): void {
-    const { type, stats } = found;
-    this.#types[index] = type;
-    this.#modes[index] = Number(stats.mode) & PERMISSIONS;
-    this.#sizes[index] = Number(stats.size);
-    this.#times.set(index, stats.mtimeNs);
-    if ((type === 'file' && !hasNames(found)) || type === 'directory') this.#others.delete(index);
-    else this.#others.set(index, found);
+  /** Add what is found as it was before, from one place to before another. */
+  addSame({ paths, stats }: ListedBefore, from: number, to: number): void {
+    for (let place = from; place < to; place++) this.#paths.push(paths[place] ?? '');
+    this.#stats.append(stats, from, to);
   }
 
-  at(index: number): Listed {
-    return {
-      type: this.#types[index] ?? 'file',
-      mode: this.#modes[index] ?? 0,
-      size: this.#sizes[index] ?? 0,
-      whole: this.#others.get(index),
-    };
+  /** @param found what is at the path of this place by now */
+  set(index: number, found: Scanned): void {
+    this.#stats.set(index, found.stats);
+    if (isPlain(found)) this.#others.delete(index);
+    else this.#others.set(index, found);
   }
 
   *entries(): Generator<WalkedEntry> {
@@ -73,9 +72,21 @@ export class ListedFolder {
   }
 
   #walked(index: number): WalkedEntry {
-    const { type, mode, size, whole } = this.at(index);
-    if (whole !== undefined) return toEntry(whole);
-    const path = this.#paths[index] ?? '';
-    return { entry: plainEntry(path, type, { mode, size, mtimeNs: this.#times.at(index) }) };
+    const other = this.#others.get(index);
+    if (other !== undefined) return toEntry(other);
+    const mode = this.#stats.mode(index);
+    const type = (mode & constants.S_IFMT) === constants.S_IFDIR ? 'directory' : 'file';
+    return {
+      entry: plainEntry(this.#paths[index] ?? '', type, {
+        mode: mode & PERMISSIONS,
+        size: this.#stats.size(index),
+        mtimeNs: this.#stats.mtimeNs(index),
+      }),
+    };
   }
+}
+
+/** Whether its stats say all: a file of one name, or a folder. */
+export function isPlain(found: Scanned): boolean {
+  return (found.type === 'file' && !hasNames(found)) || found.type === 'directory';
 }

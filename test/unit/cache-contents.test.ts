@@ -6,7 +6,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Digests } from '../../src/cache/digests.js';
 import { hashLarge, hashSmall } from '../../src/cache/hash-file.js';
-import { isSettled, StatCache, type FileStat } from '../../src/cache/stat-cache.js';
+import { isSettled, StatCache } from '../../src/cache/stat-cache.js';
+import type { EntryStat } from '../../src/tar/stat-rows.js';
 import { recalled } from '../support/digests.js';
 import { NEVER, path } from '../support/tar.js';
 import { plant, temporaryFolder } from '../support/tar-tree.js';
@@ -19,7 +20,7 @@ const DIGEST = fc
   .uint8Array({ minLength: 32, maxLength: 32 })
   .map((bytes) => Buffer.from(bytes).toString('latin1'));
 const WORD = fc.bigInt({ min: 0n, max: 2n ** 62n });
-const STAT: fc.Arbitrary<FileStat> = fc.record({
+const STAT: fc.Arbitrary<EntryStat> = fc.record({
   size: WORD,
   mtimeNs: fc.bigInt({ min: -(2n ** 62n), max: 2n ** 62n }),
   ctimeNs: fc.bigInt({ min: 0n, max: 2n ** 62n }),
@@ -31,7 +32,7 @@ const FILES = fc.uniqueArray(fc.record({ path, stat: STAT, digest: DIGEST }), {
   selector: (file) => file.path,
   maxLength: 20,
 });
-const BASIC: FileStat = { size: 1n, mtimeNs: 2n, ctimeNs: 3n, ino: 4n, dev: 5n, mode: 6n };
+const BASIC: EntryStat = { size: 1n, mtimeNs: 2n, ctimeNs: 3n, ino: 4n, dev: 5n, mode: 6n };
 const LATER = 2n ** 63n;
 
 type File = typeof FILES extends fc.Arbitrary<(infer T)[]> ? T : never;
@@ -143,8 +144,8 @@ describe('remembered contents', () => {
 
 describe('hashing a file', () => {
   const hashes = {
-    'at once': (name: string, stat: FileStat) => Promise.resolve(hashSmall(folder.path, name, stat)),
-    'in pieces': (name: string, stat: FileStat) => hashLarge(folder.path, name, stat, NEVER),
+    'at once': (name: string, stat: EntryStat) => Promise.resolve(hashSmall(folder.path, name, stat)),
+    'in pieces': (name: string, stat: EntryStat) => hashLarge(folder.path, name, stat, NEVER),
   };
 
   describe.each(Object.entries(hashes))('%s', (_, hash) => {
@@ -210,7 +211,7 @@ describe('a column of digests', () => {
         fc.boolean(),
         (all, gap, backwards) => {
           const places = all.map((digest, i) => ({ digest, place: i < 25 ? i : i + gap }));
-          const column = new Digests();
+          const column = Digests.empty();
           for (const { digest, place } of backwards ? places.toReversed() : places) {
             if (digest !== undefined) column.set(place, digest);
           }

@@ -209,34 +209,37 @@ describe('explaining', () => {
   });
 
   it('names the files that changed, the first few', () => {
-    const content = (letter: string) => `file 644 1 ${letter.repeat(32)}`;
-    const states = (files: Record<string, string>) => {
-      const entries = Object.entries(files).map(([path, state]) => {
-        const [, layout = '', digest] = /^(.*?)(?: (.{32}))?$/.exec(state) ?? [];
-        return { layout: `${layout}\0${path}\0`, digest };
-      });
-      const layout = entries.map((entry) => Buffer.from(entry.layout, 'latin1'));
-      const contents = digests(...entries.map(({ digest }) => digest)).present();
+    const content = (letter: string, mode = 0o100644) => ({ mode, digest: letter.repeat(32) });
+    const linkTo = (target: string) => ({ mode: 0o120777, target });
+    const states = (files: Record<string, { mode: number; digest?: string; target?: string }>) => {
+      const all = Object.values(files);
+      const others = all.map(({ target }, place) => (target === undefined ? '' : `${place}\0${target}\0`));
+      const layout = {
+        paths: Buffer.from(Object.keys(files).join('\0'), 'latin1'),
+        states: Buffer.from(new Float64Array(all.flatMap(({ mode }) => [mode, 1])).buffer),
+        others: Buffer.from(others.join(''), 'latin1'),
+      };
+      const contents = digests(...all.map(({ digest }) => digest)).present();
       return FileStates.decode(new FileStates(layout, contents).encode());
     };
     const before = states({
       'src/main.c': content('a'),
       run: content('x'),
       old: content('o'),
-      l: 'symlink 777 a',
+      l: linkTo('a'),
     });
-    const after = (files: Record<string, string>) =>
+    const after = (files: Parameters<typeof states>[0]) =>
       why(BASIC, { ...BASIC, context: 'c2' }, [before, states(files)]);
     expect(
       after({
         'src/main.c': content('b'),
-        run: content('x').replace('644', '755'),
+        run: content('x', 0o100755),
         old: content('o'),
-        l: 'symlink 777 a',
+        l: linkTo('a'),
       }),
     ).toEqual(['src/main.c changed', 'the mode of run changed']);
     expect(
-      after({ 'src/main.c': content('a'), run: content('x'), 'a b\n': content('n'), l: 'symlink 777 b' }),
+      after({ 'src/main.c': content('a'), run: content('x'), 'a b\n': content('n'), l: linkTo('b') }),
     ).toEqual(['"a b\\n" is new', 'l changed', 'old is no longer there']);
     expect(after({})).toEqual([
       'src/main.c is no longer there',
