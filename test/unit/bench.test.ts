@@ -129,7 +129,20 @@ describe('the page', () => {
     expect(pageOf([CASE])).not.toContain('Some cases have');
     const close = { ...CASE, title: 'tiny steps', rounds: 9 };
     expect(pageOf([CASE, close])).toContain(
-      'greatest value.\n\nSome cases have 9 rounds, for programs take about the same time there: tiny steps.\n\n- CPU',
+      'greatest value.\n\nSome cases have 9 rounds, for their ratio is close to the goal: tiny steps.\n\n- CPU',
+    );
+  });
+
+  test('tells how many runs began while the machine was at work', () => {
+    const restedOrNot = (...all: readonly boolean[]) =>
+      all.map((rested) => ({ wall: 1, cpu: 1, megabytes: 1, rested }));
+    const programs = (...ours: readonly boolean[]) => [
+      { name: 'habitus', runs: restedOrNot(...ours) },
+      { name: 'bake', runs: restedOrNot(true, true) },
+    ];
+    expect(pageOf([{ ...CASE, programs: programs(true, true) }])).toContain('All runs had that rest.\n');
+    expect(pageOf([CASE, { ...CASE, programs: programs(true, false) }])).toContain(
+      '1 of 13 runs began without that rest.\n',
     );
   });
 

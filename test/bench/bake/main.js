@@ -20,7 +20,7 @@ const DOCUMENTS = fileURLToPath(new URL('../../../docs/benchmarks/', import.meta
 const ENGINE = 'e28';
 const PEERS = ['bake', 'compose', 'buildah'];
 const RUNS = 5;
-/** Of cases in which the programs are so close that fewer do not tell them apart. */
+/** Of cases whose ratio is so close to the goal that fewer do not tell on which side it is. */
 const RUNS_OF_CLOSE = 9;
 const QUICK_RUNS = 2;
 /** Debian's tools: what is installed where it is missing. */

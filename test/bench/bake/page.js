@@ -29,7 +29,7 @@ function roundsOfClose(count, builds) {
   const close = builds.filter(({ rounds }) => rounds > count);
   if (close.length === 0) return '';
   const titles = close.map(({ title }) => title).join('; ');
-  return `\nSome cases have ${close[0].rounds} rounds, for programs take about the same time there: ${titles}.\n`;
+  return `\nSome cases have ${close[0].rounds} rounds, for their ratio is close to the goal: ${titles}.\n`;
 }
 
 function intro({ count, builds }) {
@@ -48,12 +48,20 @@ ${roundsOfClose(count, builds)}
 - Before each run disks and processors have done next to nothing for two seconds, so that no program pays for what another has left to
   do: a file system that is mounted with \`discard\` gives back the blocks of removed files for seconds after the removal, and from a
   second after bake's builds BuildKit writes down their traces. What the engine does after a program has ended is in no program's time.
+  Nobody waits longer than a minute. ${unrested(builds)}
 - The order changes from round to round, so that each program follows each other one about equally often: on ext4, who makes many files
   passes one by one over the inodes that were freed in the last minutes (\`recently_deleted\` in a profile of the kernel), and buildah
   frees some 20,000 with each context that it replaces.
 - docker compose hands its builds to bake. buildah builds one image after the other, as its script says, in a store of its own,
   and RUN in a chroot.
 `;
+}
+
+function unrested(builds) {
+  const runs = builds.flatMap(({ programs }) => programs.flatMap(({ runs: all = [] }) => all));
+  const early = runs.filter(({ rested }) => rested === false).length;
+  if (runs.length === 0) return '';
+  return early === 0 ? 'All runs had that rest.' : `${early} of ${runs.length} runs began without that rest.`;
 }
 
 const row = (cells) => `| ${cells.join(' | ')} |`;

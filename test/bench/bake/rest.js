@@ -15,6 +15,7 @@ const FEW = { operations: 100, work: 100 };
  * Waits until what was written is on the disks, what was removed is given back, and no processor works any more, so that a program does
  * not pay for what another has left to do. A file system that is mounted with `discard` gives back for seconds where many files went,
  * and the engine writes down what it has built.
+ * @returns whether it came to rest; waits a minute at most
  */
 export async function atRest(signal) {
   await attempt(['sync']);
@@ -25,6 +26,7 @@ export async function atRest(signal) {
     const isQuiet = Object.keys(FEW).every((kind) => now[kind] - before[kind] < FEW[kind]);
     [before, quiet] = [now, isQuiet ? quiet + LOOK : 0];
   }
+  return quiet >= QUIET;
 }
 
 /** Since the start of the system. */

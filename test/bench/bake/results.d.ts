@@ -6,6 +6,8 @@ export interface Run {
   /** Seconds. */
   readonly cpu: number;
   readonly megabytes: number;
+  /** Of a build: whether the machine was at rest before. */
+  readonly rested?: boolean;
 }
 
 export type Measured =

@@ -10,7 +10,8 @@ import { writeProject, writeToken } from './project.js';
 /**
  * A program that fails is left out of what remains, and why is told.
  * @param scene `folder`, `engine`, `signal`, `say`
- * @returns by program, in the order of `tools`: `{ name, runs }` of measure.js, or `{ name, failed }`
+ * @returns by program, in the order of `tools`: `{ name, runs }` of measure.js, each with `rested`: whether all was at rest before it; or
+ *   `{ name, failed }`
  */
 export async function runCase(each, tools, count, scene) {
   const before = await scene.engine.cache();
@@ -58,11 +59,13 @@ class Builder {
       if (this.#case.fresh === 'folder') await this.#tool.removeImages();
       this.#renew();
       const command = this.#tool.command(this.#project, this.#case.steps, this.#token);
-      await atRest(signal);
+      const rested = await atRest(signal);
       const measured = await measure(command, folder, signal);
       await this.#check();
-      this.#runs.push(measured);
-      say(`  ${this.#tool.name}: ${measured.wall.toFixed(2)} s`);
+      this.#runs.push({ ...measured, rested });
+      say(
+        `  ${this.#tool.name}: ${measured.wall.toFixed(2)} s${rested ? '' : ', begun before all was at rest'}`,
+      );
     } catch (error) {
       signal.throwIfAborted();
       this.#failed = error.message;
