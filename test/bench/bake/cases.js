@@ -47,6 +47,7 @@ export function buildCases(quick) {
       name: 'cached',
       title: `${size.steps} steps, all cached`,
       goal: 0.25,
+      close: true,
       fresh: 'nothing',
       steps: independent,
       expected: [{ label: last, path: '/token' }],
@@ -116,6 +117,7 @@ export function buildCases(quick) {
       name: 'chains',
       title: `two chains with a critical path of ${size.nap + long} s`,
       goal: 1,
+      close: true,
       fresh: 'token',
       // Whoever builds level by level needs twice the long nap.
       steps: [
