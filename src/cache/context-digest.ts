@@ -37,7 +37,7 @@ export interface ContextDigest {
 
 /** Tells whether anybody has written to a context since. */
 export interface ContextStamp {
-  /** Gives hex. Of all that stat says: equal only where nothing settled was written to in between, even if it was changed back. */
+  /** Gives hex. Of all that an EntryStat says: equal only where nothing settled was written to in between, even if it was changed back. */
   readonly stats: () => string;
   /** Digests of the files that were not settled (`isSettled`), by their place in the listing. */
   readonly racy: ReadonlyMap<number, string>;
@@ -137,7 +137,7 @@ class Listing {
   add(found: Scanned): void {
     const { path, type, stats } = found;
     const row = isPlain(found) ? this.#known.rowOf(path, stats) : undefined;
-    if (row !== undefined) {
+    if (row !== undefined && (type === 'directory' || this.#known.entries.digests.has(row))) {
       if (row !== this.#run.to) this.#endRun(row);
       this.#run.to++;
       return;

@@ -44,7 +44,7 @@ export class Contexts {
   readonly #listed = new Map<string, Listed>();
   /** What was found when all had been read; `undefined`: it had not kept still. */
   readonly #looks = new Map<string, Promise<ContextDigest | undefined>>();
-  /** By folder: how much had been learned when it was saved. */
+  /** By folder: how much was known when it was saved. */
   readonly #saved = new Map<string, number>();
 
   constructor(store: CacheStore) {
@@ -125,8 +125,8 @@ export class Contexts {
 
   async #save(directory: string): Promise<void> {
     const known = await this.#known.get(directory);
-    if (known === undefined || known.learned === (this.#saved.get(directory) ?? 0)) return;
-    this.#saved.set(directory, known.learned);
+    if (known === undefined || known.learned === 0 || known.size === this.#saved.get(directory)) return;
+    this.#saved.set(directory, known.size);
     await this.#store.write('contents', nameOf(directory), known.encode());
   }
 

@@ -14,10 +14,10 @@ export class Digests {
     return new Digests(Buffer.alloc(0), new Uint8Array());
   }
 
-  /** @param encoded what `encode` gave */
+  /** @param encoded what `encode` gave; becomes its memory */
   static decode(encoded: Buffer): Digests {
-    const present = encoded.length / (DIGEST_BYTES + 1);
-    return new Digests(encoded.subarray(present), encoded.subarray(0, present));
+    const length = encoded.length / (DIGEST_BYTES + 1);
+    return new Digests(encoded.subarray(length), encoded.subarray(0, length));
   }
 
   /** @param digest latin1, all DIGEST_BYTES of it */
@@ -37,9 +37,13 @@ export class Digests {
     this.#present.set(source.#present.subarray(from, to), index);
   }
 
+  has(index: number): boolean {
+    return this.#present[index] === 1;
+  }
+
   /** @returns latin1 */
   at(index: number): string | undefined {
-    if (this.#present[index] !== 1) return undefined;
+    if (!this.has(index)) return undefined;
     return this.#bytes.toString('latin1', index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
   }
 

@@ -26,7 +26,7 @@ export function now(): bigint {
   return BigInt(Date.now()) * MILLISECOND;
 }
 
-/** An entry that was looked at since `decode`. */
+/** An entry that was not, or not as it is, among those that were decoded. */
 interface Added {
   readonly path: string;
   readonly stats: EntryStat;
@@ -47,13 +47,14 @@ export interface KnownEntries {
   readonly digests: Digests;
 }
 
-/** The files and folders below one folder. Digests are 32 latin1 characters: the bytes of a SHA-256. */
+/** The files and folders below one folder. A single digest is 32 latin1 characters: the bytes of a SHA-256. */
 export class StatCache {
   /** As they were decoded. */
   readonly entries: KnownEntries;
   readonly #used: Uint8Array;
   readonly #added = new Map<string, Added>();
   #learned = 0;
+  #kept = 0;
   /** Where the next path is likely to be. */
   #next = 0;
 
@@ -82,21 +83,33 @@ export class StatCache {
     });
   }
 
-  /** Of how many files `encode` gives what `decode` was not given. */
+  /** How often a file was remembered. */
   get learned(): number {
     return this.#learned;
   }
 
-  /** The row of an entry whose state has not changed; `undefined` where something else was looked at since. */
+  /** Grows with all that makes `encode` give more of files. */
+  get size(): number {
+    return this.#learned + this.#kept;
+  }
+
+  /**
+   * Where an entry was decoded as it is now; what was remembered since has no row. Once it is taken from there, call `keep`.
+   * @param path likely to be the one after that of the last call
+   */
   rowOf(path: string, stats: EntryStat): number | undefined {
     if (this.#added.size > 0 && this.#added.has(path)) return undefined;
     const row = this.#find(path);
     return row !== undefined && this.entries.stats.isSame(row, stats) ? row : undefined;
   }
 
-  /** Rows that were found again stay. */
+  /** Rows that were found again stay, up to before `to`. */
   keep(from: number, to: number): void {
-    this.#used.fill(1, from, to);
+    for (let row = from; row < to; row++) {
+      if (this.#used[row] === 1) continue;
+      this.#used[row] = 1;
+      this.#kept++;
+    }
   }
 
   /**
@@ -111,7 +124,7 @@ export class StatCache {
       return true;
     }
     const row = this.rowOf(path, stats);
-    if (row === undefined || this.entries.digests.at(row) === undefined) return false;
+    if (row === undefined || !this.entries.digests.has(row)) return false;
     this.keep(row, row + 1);
     into.copy(place, this.entries.digests, row, row + 1);
     return true;
@@ -133,12 +146,12 @@ export class StatCache {
     this.#added.set(path, { path, stats: copyOf(stats) });
   }
 
-  /** What was asked for or remembered since `decode`; other entries are taken for gone. Runs of what is as it was are copied whole. */
+  /** What was kept, recalled or remembered since `decode`; other entries are taken for gone. Runs of rows are copied whole. */
   encode(): Buffer {
     const names: string[] = [];
     const stats = StatRows.empty();
     const digests = Digests.empty();
-    for (const piece of this.#kept()) {
+    for (const piece of this.#pieces()) {
       const row = stats.length;
       if ('from' in piece) {
         const { from, to } = piece;
@@ -158,17 +171,17 @@ export class StatCache {
     return Buffer.concat([head, paths, stats.bytes(), digests.encode(stats.length)]);
   }
 
-  /** What `encode` keeps, in order. */
-  #kept(): readonly (Run | Added)[] {
+  /** What `encode` gives, in order. */
+  *#pieces(): Generator<Run | Added> {
     const { paths } = this.entries;
-    const pieces: (Run | Added)[] = [];
     let next = 0;
     for (const added of [...this.#added.values()].sort((a, b) => comparePaths(a.path, b.path))) {
       const place = placeOf(paths, added.path, next);
-      pieces.push(...this.#usedRuns(next, place), added);
+      yield* this.#usedRuns(next, place);
+      yield added;
       next = paths[place] === added.path ? place + 1 : place;
     }
-    return [...pieces, ...this.#usedRuns(next, paths.length)];
+    yield* this.#usedRuns(next, paths.length);
   }
 
   *#usedRuns(start: number, end: number): Generator<Run> {

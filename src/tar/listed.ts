@@ -5,7 +5,7 @@ import type { Scanned } from './scan.js';
 import { StatRows } from './stat-rows.js';
 import { hasNames, PERMISSIONS, plainEntry, toEntry, type WalkedEntry } from './walk.js';
 
-/** Entries that an earlier listing found, files of one name and folders alone. */
+/** What an earlier listing found. */
 export interface ListedBefore {
   /** In the order of `scan`. */
   readonly paths: readonly string[];
@@ -43,7 +43,7 @@ export class ListedFolder {
     return index;
   }
 
-  /** Add what is found as it was before, from one place to before another. */
+  /** Add files of one name and folders that are found as they were before, from one place to before another. */
   addSame({ paths, stats }: ListedBefore, from: number, to: number): void {
     for (let place = from; place < to; place++) this.#paths.push(paths[place] ?? '');
     this.#stats.append(stats, from, to);

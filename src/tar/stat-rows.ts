@@ -12,12 +12,15 @@ export interface EntryStat {
 
 const FIELDS = ['size', 'mtimeNs', 'ctimeNs', 'ino', 'dev', 'mode'] as const;
 const ROW = FIELDS.length;
-/** Halves, which can be compared and read without making bigints of them. */
+/** Of words, which can be compared and read without making bigints of them. */
 const ROW_HALVES = 2 * ROW;
 const [LOW, HIGH] = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? [0, 1] : [1, 0];
-const SIZE_AT = 2 * FIELDS.indexOf('size');
+/** In halves. */
+const SIZE = 2 * FIELDS.indexOf('size');
+/** In halves. */
+const MODE = 2 * FIELDS.indexOf('mode');
+/** In words. */
 const MTIME = FIELDS.indexOf('mtimeNs');
-const MODE_AT = 2 * FIELDS.indexOf('mode');
 
 export const ROW_BYTES = ROW * BigInt64Array.BYTES_PER_ELEMENT;
 
@@ -25,6 +28,10 @@ export function sameStat(a: EntryStat, b: EntryStat): boolean {
   return FIELDS.every((field) => a[field] === b[field]);
 }
 
+const SCRATCH = new BigInt64Array(ROW);
+const SCRATCH_HALVES = new Int32Array(SCRATCH.buffer);
+
+/** What is asked of a row that is not there is 0. */
 export class StatRows {
   #words: BigInt64Array;
   #halves: Int32Array;
@@ -75,12 +82,12 @@ export class StatRows {
 
   /** Type and permissions. */
   mode(row: number): number {
-    return this.#halves[row * ROW_HALVES + MODE_AT + LOW] ?? 0;
+    return this.#halves[row * ROW_HALVES + MODE + LOW] ?? 0;
   }
 
   /** Bytes. */
   size(row: number): number {
-    const at = row * ROW_HALVES + SIZE_AT;
+    const at = row * ROW_HALVES + SIZE;
     return (this.#halves[at + HIGH] ?? 0) * 2 ** 32 + ((this.#halves[at + LOW] ?? 0) >>> 0);
   }
 
@@ -102,9 +109,6 @@ export class StatRows {
     this.#halves = new Int32Array(larger.buffer);
   }
 }
-
-const SCRATCH = new BigInt64Array(ROW);
-const SCRATCH_HALVES = new Int32Array(SCRATCH.buffer);
 
 function write(words: BigInt64Array, row: number, stat: EntryStat): void {
   let at = row * ROW;

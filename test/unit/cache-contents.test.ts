@@ -98,6 +98,16 @@ describe('remembered contents', () => {
     );
   });
 
+  it('may be any number, also where every second one is gone', () => {
+    const cache = StatCache.empty();
+    const names = Array.from({ length: 300_000 }, (_, i) => String(i).padStart(6, '0'));
+    for (const name of names) cache.remember(name, BASIC, 'd'.repeat(32), LATER);
+    const next = StatCache.decode(cache.encode());
+    for (let row = 0; row < names.length; row += 2) next.keep(row, row + 1);
+    next.remember('x', BASIC, 'd'.repeat(32), LATER);
+    expect(StatCache.decode(next.encode()).entries.paths).toHaveLength(names.length / 2 + 1);
+  });
+
   it('are none where the encoding does not add up', () => {
     const file = { path: 'a', stat: BASIC, digest: 'd'.repeat(32) };
     const encoded = cacheOf([file]).encode();

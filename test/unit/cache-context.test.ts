@@ -309,6 +309,25 @@ describe('the contexts of a session', () => {
     expect(await readdir(join(folder.path, 'cache/habitus/contents'))).toHaveLength(1);
   });
 
+  it('of one folder are remembered all, though one is saved before another is listed', async () => {
+    await inContext(['a=1', 'b=1', 'shared=1']);
+    const both = ['b', 'a'].map((ignore) => ({ ...context(), ignore }));
+    for (const content of ['1', '2']) {
+      await writeFile(at('shared'), content);
+      muchLater();
+      const contexts = new Contexts(store());
+      for (const each of both) {
+        await contexts.list(each, 'now', NEVER);
+        await contexts.untouched([each], NEVER);
+      }
+      vi.useRealTimers();
+      await clockMoved(folder.path);
+    }
+    const [name = ''] = await readdir(join(folder.path, 'cache/habitus/contents'));
+    const { paths } = StatCache.decode(await store().read('contents', name)).entries;
+    expect(paths).toEqual(['a', 'b', 'shared']);
+  });
+
   it('are looked at again when their builder has read them: what happens later is nothing to it', async () => {
     await inContext(['a=1']);
     for (const reads of [true, false]) {

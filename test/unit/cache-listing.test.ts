@@ -16,11 +16,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const list = (known: StatCache, ignore = ''): Promise<ContextListing> =>
-  listContext({ directory: at(''), ignore: compileIgnore(ignore) }, known, {
-    readsContents: 'now',
-    signal: NEVER,
-  });
+const list = (known: StatCache, ignore: string, readsContents: 'now' | 'later' = 'now') =>
+  listContext({ directory: at(''), ignore: compileIgnore(ignore) }, known, { readsContents, signal: NEVER });
 
 /** All that anybody is told. */
 function told({ stamp, digest, contents, listed }: ContextListing): unknown {
@@ -34,6 +31,7 @@ function told({ stamp, digest, contents, listed }: ContextListing): unknown {
   };
 }
 
+const IGNORE = fc.constantFrom('', 'd', 'd\n!d/e/a', '*/a', 'f');
 const PATHS = ['a', 'b', 'd', 'd/a', 'd/b', 'd/e', 'd/e/a', 'f', 'f/a', 'f/b', 'z'] as const;
 const EDITS = fc.array(
   fc.record({
@@ -70,21 +68,27 @@ async function edit({ what, path, other }: Edit): Promise<void> {
 
 it('tells the same, and remembers the same, whatever has been done since', async () => {
   await fc.assert(
-    fc.asyncProperty(EDITS, fc.constantFrom('', 'd', 'd\n!d/e/a', '*/a'), async (edits, ignore) => {
+    fc.asyncProperty(EDITS, IGNORE, IGNORE, async (edits, ignore, other) => {
       await rm(at(''), { recursive: true, force: true });
       await plant(at(''), ['a=1', 'd/a=2', 'd/b=3', 'd/e/a=4', 'f/a=5', 'z -> a']);
       await link(at('d/a'), at('f/b'));
       vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 60_000 });
       const first = StatCache.empty();
       await list(first, ignore);
+      await list(first, other);
       // Many of them are not possible, and then leave all as it is.
       for (const each of edits) await edit(each).catch(() => undefined);
       const expected = told(await list(StatCache.empty(), ignore));
       const second = StatCache.decode(first.encode());
+      await list(second, other, 'later');
       expect(told(await list(second, ignore))).toEqual(expected);
       expect(told(await list(second, ignore)), 'asked once more').toEqual(expected);
+      expect(told(await list(second, other)), 'of two contexts').toEqual(
+        told(await list(StatCache.empty(), other)),
+      );
       const third = StatCache.decode(second.encode());
       expect(told(await list(third, ignore)), 'in a third session').toEqual(expected);
+      await list(third, other);
       expect(third.learned).toBe(0);
       expect(third.encode().equals(second.encode())).toBe(true);
       vi.useRealTimers();
