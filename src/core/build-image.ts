@@ -6,6 +6,7 @@ import { compileIgnore } from '../tar/ignore.js';
 import { createContext, type FolderContext } from '../tar/overlay.js';
 import { rootOwned } from '../tar/root-owned.js';
 import { copiesFromImages } from './artifact-copies.js';
+import { ContextUse } from './context-use.js';
 import { StepError } from './errors.js';
 import type { PlannedDockerfile, PlannedStep } from './plan.js';
 import type { BuilderEvent, BuildRequest } from './ports.js';
@@ -28,22 +29,28 @@ export async function buildImage(
 ): Promise<string> {
   report.phase('build');
   const { request, context, asWritten } = await requestFor(step, input, settings, signal);
+  using use = new ContextUse(() => settings.memory?.contextSent(step.label, !context.isListedAnew));
   const onEvent = (event: BuilderEvent): void => {
     switch (event.type) {
       case 'made':
         settings.session.note(event.made);
         break;
       case 'context-sent':
-        settings.memory?.contextSent(step.label, !context.isListedAnew);
+        use.sent();
         break;
       case 'instruction':
+        use.see(event.instruction);
+        report.builder(event, asWritten);
+        break;
       case 'output':
       case 'warning':
         report.builder(event, asWritten);
     }
   };
   try {
-    return await buildServed(step, request, settings, onEvent, signal);
+    const id = await buildServed(step, request, settings, onEvent, signal);
+    use.built();
+    return id;
   } catch (error) {
     if (!(error instanceof StepError)) throw error;
     const { message, instruction = '', output } = error.failure;

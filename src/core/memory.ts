@@ -42,7 +42,7 @@ export interface SessionMemory extends AsyncDisposable {
   /** A step's context as it is by now, where it has just been listed. */
   listed(label: string): ListedFolder | undefined;
   /**
-   * A step's builder has read all that it asks for of the context, by now.
+   * A step's builder has read all that it asks for of the context, by now, or a little before.
    * @param asListed whether it was given the list that `listed` gave
    */
   contextSent(label: string, asListed: boolean): void;
