@@ -56,12 +56,12 @@ describe('statistics', () => {
 });
 
 describe('the order of programs', () => {
-  /** How often each program runs right after each other one, in so many rounds of so many programs. */
-  function follows(count: number, rounds: number): Map<string, number> {
+  /** How often each program runs so many places after each other one, in so many rounds of so many programs. */
+  function follows(count: number, rounds: number, places = 1): Map<string, number> {
     const times = new Map<string, number>();
     const inOrder = orders(count);
     const all = Array.from({ length: rounds }, () => inOrder.next().value).flat();
-    for (const [i, after] of all.slice(1).entries()) {
+    for (const [i, after] of all.slice(places).entries()) {
       const pair = `${all[i]} before ${after}`;
       times.set(pair, (times.get(pair) ?? 0) + 1);
     }
@@ -82,6 +82,13 @@ describe('the order of programs', () => {
         for (let i = 0; i < count; i++) expect(times.has(`${i} before ${i}`)).toBe(false);
       }),
     );
+  });
+
+  test('who is next after one in a round is farther away in others, so that what it leaves meets all', () => {
+    for (const places of [1, 2, 3]) {
+      const times = follows(4, 10, places);
+      for (const pair of follows(4, 10).keys()) expect(times.get(pair), pair).toBeGreaterThan(0);
+    }
   });
 
   test('two programs run in turn, one alone time after time', () => {
