@@ -27,6 +27,7 @@ const QUICK_RUNS = 2;
 const TOOLS = [
   { program: '/usr/bin/time', package: 'time' },
   { program: 'unshare', package: 'util-linux' },
+  { program: 'mkfs.ext4', package: 'e2fsprogs' },
 ];
 
 const say = (line) => process.stderr.write(`${line}\n`);
@@ -40,9 +41,11 @@ async function main(args) {
   const stop = new globalThis.AbortController();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => stop.abort(new Stopped(name)));
   const folder = mkdtempSync(join(tmpdir(), 'habitus-bench-'));
+  const ends = [];
   try {
-    return await measureAll(options, folder, stop.signal);
+    return await measureAll(options, { folder, signal: stop.signal, atEnd: (end) => ends.push(end) });
   } finally {
+    for (const end of ends) await end();
     rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -52,16 +55,13 @@ class Stopped extends Error {}
 /** The program's own modules are loaded after it was compiled. */
 const lab = (name) => import(`../../../dist/lab/${name}.js`);
 
-async function measureAll(options, folder, signal) {
+async function measureAll(options, kept) {
   const wanted = (name) => options.cases.length === 0 || options.cases.includes(name);
   const isWhole = options.runs === undefined && !options.quick;
   const count = options.runs ?? (options.quick ? QUICK_RUNS : RUNS);
   const builds = buildCases(options.quick).filter(({ name }) => wanted(name));
   const results = { machine: describeMachine(), count, builds: [], plans: [], startup: [] };
-  const scene = await setScene(
-    { quick: options.quick, folder, signal, say },
-    wanted('plan') || builds.length > 0,
-  );
+  const scene = await setScene({ ...kept, quick: options.quick, say }, wanted('plan') || builds.length > 0);
   Object.assign(results.machine, scene.versions);
   const write = async () => options.out !== undefined && (await writePage(options.out, results));
   const { runPlan, runStartup } = await import('./commands.js');

@@ -50,10 +50,10 @@ ${roundsOfClose(count, builds)}
   second after bake's builds BuildKit writes down their traces. What the engine does after a program has ended is in no program's time.
   Nobody waits longer than a minute. ${unrested(builds)}
 - The order changes from round to round, so that each program follows each other one about equally often, and is near it as often as
-  the others: on ext4, who makes many files passes one by one over the inodes that were freed in the last minutes
-  (\`recently_deleted\` in a profile of the kernel), and buildah frees some 20,000 with each context that it replaces.
-- docker compose hands its builds to bake. buildah builds one image after the other, as its script says, in a store of its own,
-  and RUN in a chroot.
+  the others.
+- docker compose hands its builds to bake. buildah builds one image after the other, as its script says, with RUN in a chroot. Its store
+  is on a file system of its own: it frees some 20,000 inodes with each context that it replaces, and on ext4 who makes many files in the
+  next minutes passes one by one over such (\`recently_deleted\` in a profile of the kernel).
 `;
 }
 

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { attempt, run } from '../../../dist/lab/exec.js';
+import { OwnDisk } from './own-disk.js';
 import { dockerOf, linkPlugins } from './peers.js';
 import { buildahScript, imageOf } from './project.js';
 
@@ -27,10 +28,11 @@ export function environment(folder, host) {
 }
 
 /**
- * @param scene `folder` (all that is made for the benchmark lies there), `engine`, `host`, `peers` (their root folder)
+ * @param scene `folder` (all that is made for the benchmark lies there), `engine`, `host`, `peers` (their root folder),
+ *   `atEnd` (what it is given is called before the folder is removed)
  * @returns by name: `command(project, steps, token)` for measure.js, `look(label, path)` as Engine's, `removeImages()`
  */
-export function makeTools({ folder, engine, host, peers }) {
+export function makeTools({ folder, engine, host, peers, atEnd }) {
   const env = environment(folder, host);
   const plugins = join(env.DOCKER_CONFIG, 'cli-plugins');
   mkdirSync(plugins, { recursive: true });
@@ -45,7 +47,7 @@ export function makeTools({ folder, engine, host, peers }) {
     onEngine('habitus', HABITUS),
     onEngine('bake', [dockerOf(peers), 'buildx', 'bake', '-f', 'docker-bake.hcl']),
     onEngine('compose', [dockerOf(peers), 'compose', '-f', 'compose.yaml', 'build']),
-    makeBuildah({ folder, env, engine, peers }),
+    makeBuildah({ folder, env, engine, peers, atEnd }),
   ];
 }
 
@@ -59,7 +61,7 @@ mount --bind "$0" "$0"
 mount --rbind /dev "$0/dev"
 mount --rbind /sys "$0/sys"
 mount -t proc proc "$0/proc"
-mount --bind "$1" "$0${INSIDE}"
+mount --rbind "$1" "$0${INSIDE}"
 mount -t tmpfs tmpfs "$0/run"
 exec chroot "$0" /bin/sh "${INSIDE}/$2"
 `;
@@ -72,16 +74,17 @@ runroot = "/run/buildah"
 
 const PULL = `buildah pull docker-archive:${INSIDE}/buildah/busybox.tar`;
 
-function makeBuildah({ folder, env, engine, peers }) {
+function makeBuildah({ folder, env, engine, peers, atEnd }) {
   const inside = { PATH: '/usr/sbin:/usr/bin', HOME: `${INSIDE}/buildah`, TMPDIR: `${INSIDE}/buildah` };
   const settings = {
     ...inside,
     LC_ALL: env.LC_ALL,
     CONTAINERS_STORAGE_CONF: `${INSIDE}/buildah/storage.conf`,
   };
+  let disk;
   const commandOf = (text, more) => {
     writeFileSync(join(folder, 'buildah/script'), text);
-    const argv = ['unshare', '--mount', 'sh', '-c', ENTER, peers, folder, 'buildah/script'];
+    const argv = disk.enter(['unshare', '--mount', 'sh', '-c', ENTER, peers, folder, 'buildah/script']);
     return { argv, cwd: folder, env: { ...settings, PATH: `${env.PATH}:/usr/sbin:/sbin`, ...more } };
   };
   const shell = async (text) => {
@@ -91,7 +94,10 @@ function makeBuildah({ folder, env, engine, peers }) {
   return {
     name: 'buildah',
     async setUp() {
-      mkdirSync(join(folder, 'buildah'), { recursive: true });
+      mkdirSync(join(folder, 'buildah/images'), { recursive: true });
+      // Of its own: ext4 makes who makes many files pass one by one over inodes that were freed in the last minutes.
+      disk = await OwnDisk.make(join(folder, 'buildah/disk'), join(folder, 'buildah/images'));
+      atEnd(() => disk.remove());
       writeFileSync(join(folder, 'buildah/storage.conf'), STORAGE);
       await engine.save('busybox:latest', join(folder, 'buildah/busybox.tar'));
       await shell(PULL);
