@@ -7,30 +7,34 @@ const READS = /^(?:\[[^\]]*\]\s+)?(?:COPY|ADD|RUN)\b/i;
 const SOON = 3_000;
 
 /**
- * A context of many files is looked at again in the time that it takes a processor to do so, which the builder needs while it copies
- * them, and less when it exports or runs commands.
+ * To look at a context of many files takes a processor, which the builder needs while it copies them. So we look when the
+ * instruction that may have copied them has ended, when all is built, or after a while, whichever comes first.
  */
 export class ContextUse implements Disposable {
   readonly #onUsed: () => void;
   #pending: NodeJS.Timeout | undefined;
 
-  /** @param onUsed each time that the context was sent, soon after */
+  /** @param onUsed called once for each time that the context was sent */
   constructor(onUsed: () => void) {
     this.#onUsed = onUsed;
   }
 
   sent(): void {
     this.#pending ??= setTimeout(() => {
-      this.built();
+      this.#look();
     }, SOON);
   }
 
   see({ state, text }: InstructionEvent): void {
-    if (state !== 'started' && READS.test(text)) this.built();
+    if (state !== 'started' && READS.test(text)) this.#look();
   }
 
   /** Nothing of it is used any more. */
   built(): void {
+    this.#look();
+  }
+
+  #look(): void {
     if (this.#pending === undefined) return;
     this[Symbol.dispose]();
     this.#onUsed();
