@@ -20,8 +20,6 @@ const DOCUMENTS = fileURLToPath(new URL('../../../docs/benchmarks/', import.meta
 const ENGINE = 'e28';
 const PEERS = ['bake', 'compose', 'buildah'];
 const RUNS = 5;
-/** Of cases whose ratio is so close to the goal that fewer do not tell on which side it is. */
-const RUNS_OF_CLOSE = 9;
 const QUICK_RUNS = 2;
 /** Debian's tools: what is installed where it is missing. */
 const TOOLS = [
@@ -74,7 +72,7 @@ async function measureAll(options, kept) {
   const tools = (scene.tools ?? []).filter(({ name }) => !options.without.includes(name));
   for (const each of builds) {
     say(each.title);
-    const rounds = each.close && isWhole ? RUNS_OF_CLOSE : count;
+    const rounds = isWhole ? (each.rounds ?? count) : count;
     results.builds.push({ ...each, rounds, programs: await runCase(each, tools, rounds, scene) });
     // After each case: a run that is stopped leaves what it has measured.
     await write();

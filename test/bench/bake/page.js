@@ -26,10 +26,11 @@ export function page(results) {
 }
 
 function roundsOfClose(count, builds) {
-  const close = builds.filter(({ rounds }) => rounds > count);
-  if (close.length === 0) return '';
-  const titles = close.map(({ title }) => title).join('; ');
-  return `\nSome cases have ${close[0].rounds} rounds, for their ratio is close to the goal: ${titles}.\n`;
+  const numbers = [...new Set(builds.map(({ rounds }) => rounds))].filter((rounds) => rounds > count);
+  if (numbers.length === 0) return '';
+  const casesOf = (number) => builds.filter(({ rounds }) => rounds === number).map(({ title }) => title);
+  const told = numbers.map((number) => `${number} rounds: ${casesOf(number).join('; ')}`);
+  return `\nWhere a ratio is close to the goal there are more. ${told.join('. ')}.\n`;
 }
 
 function intro({ count, builds }) {
