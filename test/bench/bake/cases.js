@@ -84,6 +84,7 @@ export function buildCases(quick) {
       name: 'cold',
       title: `${told}, cold`,
       goal: 1.1,
+      rounds: 9,
       fresh: 'folder',
       bulky: true,
       steps: copies,
