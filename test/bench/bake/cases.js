@@ -137,7 +137,7 @@ export function buildCases(quick) {
       name: 'tiny',
       title: `${size.tiny} tiny steps`,
       goal: 1,
-      rounds: 9,
+      rounds: 15,
       fresh: 'token',
       steps: range(size.tiny).map((i) => ({ label: `t${i}`, lines: [...TOKEN, `RUN echo ${i} > /number`] })),
       expected: [{ label: `t${size.tiny - 1}`, path: '/token' }],
