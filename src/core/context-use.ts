@@ -14,7 +14,7 @@ export class ContextUse implements Disposable {
   readonly #onUsed: () => void;
   #pending: NodeJS.Timeout | undefined;
 
-  /** @param onUsed called once for each time that the context was sent */
+  /** @param onUsed called once for what was sent meanwhile; not any more after disposal */
   constructor(onUsed: () => void) {
     this.#onUsed = onUsed;
   }
