@@ -10,9 +10,11 @@ const HOLD = 'mount -o loop "$0" "$1" && echo mounted && exec cat';
 
 export class OwnDisk {
   #holder;
+  #ended;
 
-  constructor(holder) {
+  constructor(holder, ended) {
     this.#holder = holder;
+    this.#ended = ended;
   }
 
   /**
@@ -24,10 +26,13 @@ export class OwnDisk {
     await run(['mkfs.ext4', '-q', file]);
     const holder = spawn('unshare', ['--mount', 'sh', '-c', HOLD, file, folder], {
       stdio: ['pipe', 'pipe', 'inherit'],
+      // Ctrl-C is for the benchmark, which still needs what is mounted.
+      detached: true,
     });
-    const [mounted] = await Promise.race([once(holder.stdout, 'data'), once(holder, 'exit')]);
+    const ended = once(holder, 'exit');
+    const [mounted] = await Promise.race([once(holder.stdout, 'data'), ended]);
     if (!Buffer.isBuffer(mounted)) throw new Error(`no file system could be mounted from ${file}`);
-    return new OwnDisk(holder);
+    return new OwnDisk(holder, ended);
   }
 
   /** @returns the command as one that sees the file system; its working folder is `/` */
@@ -37,6 +42,6 @@ export class OwnDisk {
 
   async remove() {
     this.#holder.stdin.end();
-    if (this.#holder.exitCode === null) await once(this.#holder, 'exit');
+    await this.#ended;
   }
 }

@@ -76,7 +76,8 @@ class Builder {
   }
 
   async removeAll() {
-    await this.#tool.removeImages();
+    // One that could not be set up has none.
+    if (this.#tool.broken === undefined) await this.#tool.removeImages();
     if (this.#project !== undefined) rmSync(this.#project, { recursive: true });
     this.#project = undefined;
   }
