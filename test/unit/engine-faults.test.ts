@@ -1,6 +1,7 @@
 /** What becomes of calls when an engine is silent, breaks off, or talks nonsense: with an engine of the test. */
 import { describe, expect, test } from 'vitest';
 import { EngineError } from '../../src/core/errors.js';
+import type { RemovedFiles } from '../../src/core/ports.js';
 import { forgetBuildCache } from '../../src/engine/build-cache.js';
 import { connect } from '../../src/engine/connect.js';
 import type { Patience } from '../../src/engine/patience.js';
@@ -319,12 +320,35 @@ test('what was used since a moment is judged by the clock of the engine', async 
         answer.end('{}');
     }
   });
-  const removed = {
+  await forgetBuildCache(transport, removedFiles(), NEVER);
+  expect(pruned).toEqual(['{"id":{"^(since)$":true}}']);
+});
+
+test.each([
+  [404, 'content digest sha256:1: not found'],
+  [500, 'failed to retrieve image list: layer sha256:1 was not found (corruption?)'],
+])('a list that fails with %i while layers come and go is asked for again', async (status, message) => {
+  let lists = 0;
+  const { transport } = await engine((request, answer) => {
+    switch (new URL(request.url ?? '', 'http://x').pathname) {
+      case '/info':
+        answer.end(JSON.stringify({ SystemTime: new Date().toISOString() }));
+        return;
+      default:
+        lists += 1;
+        if (lists === 1) answer.writeHead(status).end(JSON.stringify({ message }));
+        else answer.end(JSON.stringify({ BuildCache: [] }));
+    }
+  });
+  expect(await forgetBuildCache(transport, removedFiles(), NEVER)).toEqual({ removed: 0, kept: 0 });
+  expect(lists).toBe(2);
+});
+
+function removedFiles(): RemovedFiles {
+  return {
     instructions: ['RUN make'],
     dockerfile: Buffer.from('FROM busybox\nRUN make\n'),
     options: { buildArgs: {} },
     since: Date.now() - 30_000,
   };
-  await forgetBuildCache(transport, removed, NEVER);
-  expect(pruned).toEqual(['{"id":{"^(since)$":true}}']);
-});
+}
