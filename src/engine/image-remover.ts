@@ -42,13 +42,13 @@ export class ImageRemover {
     const isId = reference.startsWith('sha256:');
     const prunesItself = this.#store === 'graphdriver' || noPrune === true;
     if (prunesItself && (!isId || force === true))
-      return (await deleteImage(this.#transport, reference, { force, noPrune })) !== undefined;
+      return (await deleteImage(this.#transport, reference, { force, noPrune })) !== 'used';
     const image = await inspectImage(this.#transport, reference);
     if (image === undefined) return true;
     if (force !== true && isId && !isNamed(image)) {
       return (await this.#removeByName(image, { noPrune })) || (await this.#isGone(image.Id));
     }
-    const isGone = (await deleteImage(this.#transport, reference, { force, noPrune: true })) !== undefined;
+    const isGone = (await deleteImage(this.#transport, reference, { force, noPrune: true })) !== 'used';
     if (isGone && noPrune !== true && (await this.#isGone(image.Id))) await this.#removeParent(image);
     return isGone;
   }
@@ -94,17 +94,23 @@ export class ImageRemover {
         throw error;
       }
       const deleted = await deleteImage(this.#transport, name, { noPrune: isContainerd || noPrune });
-      if (deleted === undefined) {
+      if (deleted === 'used') {
         // Of an image that a container uses an engine does not remove the last name.
         await takeName(this.#transport, name, { from: id, noPrune: isContainerd });
         return false;
       }
-      if (!isContainerd) return deleted.includes(id);
+      if (!isContainerd) {
+        if (deleted !== 'absent') return deleted.includes(id);
+        // Somebody else has removed it in the moment in which it got the name.
+        await takeName(this.#transport, name);
+        return false;
+      }
       const left = await inspectImage(this.#transport, id);
       if (left === undefined) break;
       // Else another remover had its name there, and may have looked for images made from it before the last of them went. (It says
       // that it has deleted an image also where it has only taken the name, since others were made from it.)
-      if (deleted.includes(id) || isNamed(left) || tries === TRIES) return false;
+      const hasGone = deleted !== 'absent' && deleted.includes(id);
+      if (hasGone || isNamed(left) || tries === TRIES) return false;
     }
     if (noPrune !== true) await this.#removeParent(image);
     return true;

@@ -102,7 +102,6 @@ export async function tagImage(transport: Transport, reference: string, name: st
     });
   } catch (error) {
     if (!(error instanceof EngineError) || !isMissingFile(error)) throw error;
-    // The engine keeps the name unseen, and an image that comes to be with that ID has it.
     await takeName(transport, name);
     throw new EngineError(error.message, { status: 404, cause: error });
   }
@@ -119,21 +118,31 @@ export async function holdImage(
   imageId: string,
   name: string,
 ): Promise<boolean> {
-  try {
-    await tagImage(transport, imageId, name);
-    if (store === 'containerd') return true;
-    await tagImage(transport, imageId, name);
-  } catch (error) {
-    if (error instanceof EngineError && error.status === 404) return false;
-    throw error;
-  }
+  const give = async (): Promise<boolean> => {
+    try {
+      await tagImage(transport, imageId, name);
+      return true;
+    } catch (error) {
+      if (error instanceof EngineError && error.status === 404) return false;
+      throw error;
+    }
+  };
+  if (!(await give())) return false;
+  if (store === 'containerd') return true;
+  const isHeld = (await give()) && (await isListed(transport, imageId, name));
+  if (!isHeld) await takeName(transport, name);
+  return isHeld;
+}
+
+async function isListed(transport: Transport, imageId: string, name: string): Promise<boolean> {
   const filters = JSON.stringify({ reference: [name] });
   const listed = await listImages(transport, { filters });
   return listed.some(({ Id }) => Id === imageId);
 }
 
 /**
- * Take a name that the engine does not remove: it moves to another image first.
+ * Take a name that the engine does not remove: it moves to another image first. Of an image that was removed in the moment in which it
+ * got a name, a graphdriver's engine may keep that unseen (seen on 20.10 and 28.5), and an image that comes to be with that ID has it.
  * @param from ID of the image that it has
  */
 export async function takeName(
@@ -162,12 +171,12 @@ export function registryOf(repository: string): string {
   return rest.length > 0 && (/[.:]/.test(first) || first === 'localhost') ? first : 'docker.io';
 }
 
-/** @returns the IDs of images that are gone with it; `undefined` where that is in use, without `force` */
+/** @returns the IDs of images that are gone with it; `used` where it stays for that, without `force`; `absent` where there was none */
 export async function deleteImage(
   transport: Transport,
   reference: string,
   options: { readonly force?: boolean | undefined; readonly noPrune?: boolean | undefined } = {},
-): Promise<readonly string[] | undefined> {
+): Promise<readonly string[] | 'used' | 'absent'> {
   const purpose = `remove the image ${reference}`;
   try {
     const answer = await transport.json({
@@ -181,8 +190,8 @@ export async function deleteImage(
     );
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
-    if (isGone(error)) return [];
-    if (error.status === 409 && options.force !== true) return undefined;
+    if (isGone(error)) return 'absent';
+    if (error.status === 409 && options.force !== true) return 'used';
     throw error;
   }
 }

@@ -1,7 +1,7 @@
-/** An image that goes while the engine gives it a name: 20.10 fails and keeps the name, though nobody sees it. */
-import { expect, test } from 'vitest';
+/** An image that goes while a graphdriver's engine gives it a name: it fails, or says that it was given, and keeps it, though nobody sees it. */
+import { describe, expect, test } from 'vitest';
 import { ImageRemover } from '../../src/engine/image-remover.js';
-import { tagImage } from '../../src/engine/images.js';
+import { holdImage, tagImage } from '../../src/engine/images.js';
 import { Transport } from '../../src/engine/transport.js';
 import { httpEngine } from '../support/http-engine.js';
 
@@ -45,4 +45,40 @@ test('who wanted to remove the image has nothing more to do', async () => {
   const remover = new ImageRemover(transport, 'graphdriver');
   expect(await remover.removeNameless([GONE])).toEqual({ removed: [], failed: new Map() });
   expect(calls).toHaveLength(3);
+});
+
+describe('an image that goes right after it got a name', () => {
+  /** Every name is given, and nothing has it. */
+  async function forgetful() {
+    const calls: string[] = [];
+    const { address } = await httpEngine((request, answer) => {
+      const { pathname, searchParams } = new URL(request.url ?? '', 'http://engine');
+      if (request.method === 'GET') {
+        const isAll = !searchParams.has('filters');
+        answer.end(JSON.stringify(isAll ? [{ Id: OTHER, ParentId: '', RepoTags: ['other:latest'] }] : []));
+        return;
+      }
+      const name = [searchParams.get('repo'), searchParams.get('tag')].filter(Boolean).join(':');
+      calls.push(`${request.method ?? ''} ${pathname} ${name}`.trim());
+      const isThere = pathname !== '/images/app:1' || calls.some((call) => call.includes(OTHER));
+      answer.statusCode = isThere ? 200 : 404;
+      answer.end(JSON.stringify(isThere ? [] : { message: 'No such image: app:1' }));
+    });
+    return { transport: new Transport(address), calls };
+  }
+  const TAKEN = [`POST /images/${OTHER}/tag app:1`, 'DELETE /images/app:1'];
+
+  test('leaves no name behind where it was to be removed by it', async () => {
+    const { transport, calls } = await forgetful();
+    const remover = new ImageRemover(transport, 'graphdriver');
+    const spareNames = new Map([[GONE, 'app:1']]);
+    expect(await remover.removeNameless([GONE], { spareNames })).toEqual({ removed: [], failed: new Map() });
+    expect(calls).toEqual([`POST /images/${GONE}/tag app:1`, 'DELETE /images/app:1', ...TAKEN]);
+  });
+
+  test('leaves no name behind where it was to be held by it', async () => {
+    const { transport, calls } = await forgetful();
+    expect(await holdImage(transport, 'graphdriver', GONE, 'app:1')).toBe(false);
+    expect(calls).toEqual([...Array.from({ length: 2 }, () => `POST /images/${GONE}/tag app:1`), ...TAKEN]);
+  });
 });
