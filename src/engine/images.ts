@@ -91,20 +91,24 @@ export async function describeImage(
 
 /** See Engine.tagImage; the error has status 404 also where the image goes at that moment. */
 export async function tagImage(transport: Transport, reference: string, name: string): Promise<void> {
-  const { repository, tag } = splitName(name);
   try {
-    await transport.json({
-      method: 'POST',
-      path: `/images/${reference}/tag`,
-      query: { repo: repository, tag },
-      pace: 'quick',
-      purpose: `give the image ${reference} the name ${name}`,
-    });
+    await giveName(transport, reference, name);
   } catch (error) {
     if (!(error instanceof EngineError) || !isMissingFile(error)) throw error;
     await takeName(transport, name);
     throw new EngineError(error.message, { status: 404, cause: error });
   }
+}
+
+async function giveName(transport: Transport, reference: string, name: string): Promise<void> {
+  const { repository, tag } = splitName(name);
+  await transport.json({
+    method: 'POST',
+    path: `/images/${reference}/tag`,
+    query: { repo: repository, tag },
+    pace: 'quick',
+    purpose: `give the image ${reference} the name ${name}`,
+  });
 }
 
 /**
@@ -150,12 +154,20 @@ export async function takeName(
   name: string,
   { from, noPrune }: { readonly from?: string; readonly noPrune?: boolean } = {},
 ): Promise<void> {
-  // The oldest: what was built just now may lose its own name in this moment, and goes with this one then.
-  const other = (await listNamedImages(transport)).findLast((image) => image !== from);
-  // Else whoever collects what this process has left takes it.
-  if (other === undefined) return;
-  await tagImage(transport, other, name);
-  await deleteImage(transport, name, { noPrune });
+  // The oldest first: what was built just now may lose its own name in this moment, and goes with this one then.
+  const others = (await listNamedImages(transport)).filter((image) => image !== from).toReversed();
+  for (const other of others) {
+    try {
+      await giveName(transport, other, name);
+    } catch (error) {
+      // Somebody has removed it since.
+      if (isGone(error)) continue;
+      throw error;
+    }
+    await deleteImage(transport, name, { noPrune });
+    return;
+  }
+  // There is none: whoever collects what this process has left takes the name.
 }
 
 /** `host:5000/a/b:tag` → repository and tag; the tag is `latest` when there is none. */

@@ -1,7 +1,7 @@
 /** An image that goes while a graphdriver's engine gives it a name: it fails, or says that it was given, and keeps it, though nobody sees it. */
 import { describe, expect, test } from 'vitest';
 import { ImageRemover } from '../../src/engine/image-remover.js';
-import { holdImage, tagImage } from '../../src/engine/images.js';
+import { holdImage, tagImage, takeName } from '../../src/engine/images.js';
 import { Transport } from '../../src/engine/transport.js';
 import { httpEngine } from '../support/http-engine.js';
 
@@ -10,13 +10,14 @@ const OTHER = `sha256:${'b'.repeat(64)}`;
 /** Word for word what 20.10 said when its images were removed and named at the same time. */
 const MESSAGE = `failed to get digest ${GONE}: open /var/lib/docker/image/overlay2/imagedb/content/sha256/${'a'.repeat(64)}: no such file or directory`;
 
-async function engine() {
+/** @param listed IDs of images, the youngest first */
+async function engine(listed: readonly string[] = [OTHER]) {
   const calls: string[] = [];
   const { address } = await httpEngine((request, answer) => {
     const url = new URL(request.url ?? '', 'http://engine');
     const call = `${request.method ?? ''} ${url.pathname}`;
     if (call === 'GET /images/json') {
-      answer.end(JSON.stringify([{ Id: OTHER, ParentId: '', RepoTags: ['other:latest'] }]));
+      answer.end(JSON.stringify(listed.map((Id) => ({ Id, ParentId: '', RepoTags: ['other:latest'] }))));
       return;
     }
     const [repository, tag] = [url.searchParams.get('repo'), url.searchParams.get('tag')];
@@ -33,6 +34,16 @@ test('the name is taken from the engine, and the image counts as one that is not
     status: 404,
     message: expect.stringContaining(MESSAGE) as string,
   });
+  expect(calls).toEqual([
+    `POST /images/${GONE}/tag app:1`,
+    `POST /images/${OTHER}/tag app:1`,
+    'DELETE /images/app:1',
+  ]);
+});
+
+test('where the image that the name moves to is gone, too, it moves to the next', async () => {
+  const { transport, calls } = await engine([OTHER, GONE]);
+  await takeName(transport, 'app:1');
   expect(calls).toEqual([
     `POST /images/${GONE}/tag app:1`,
     `POST /images/${OTHER}/tag app:1`,
