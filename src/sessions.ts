@@ -19,7 +19,7 @@ const DAY_MS = 86_400_000;
 /** @throws {EngineError} no engine answers, or it failed */
 export function listSessions(options: SessionsOptions): Promise<readonly SessionSummary[]> {
   return withEngine(options, async (engine) => {
-    const holdings = await listHoldings(engine, userFolder(process.env));
+    const holdings = await listHoldings(engine, userFolder(process.env), { volumes: true });
     return Promise.all(holdings.map((holding) => summarize(engine, holding)));
   });
 }
@@ -29,7 +29,7 @@ export function collectGarbage(options: GcOptions): Promise<GcResult> {
   const { olderThanMs = DAY_MS, dryRun = false } = options;
   const folder = userFolder(process.env);
   return withEngine(options, async (engine, signal) => {
-    const holdings = await listHoldings(engine, folder);
+    const holdings = await listHoldings(engine, folder, { volumes: true });
     const garbage = new Set(holdings.filter((holding) => isGarbage(holding, olderThanMs)));
     const collected: CollectedSession[] = [];
     const kept: SessionSummary[] = [];
@@ -40,10 +40,16 @@ export function collectGarbage(options: GcOptions): Promise<GcResult> {
       if (!garbage.has(holding)) kept.push(summary);
       else if (dryRun) collected.push({ ...summary, problems: [] });
       else {
-        const { containers, images, promotion, problems } = await collect(engine, folder, holding, signal);
+        const { containers, volumes, images, promotion, problems } = await collect(
+          engine,
+          folder,
+          holding,
+          signal,
+        );
         collected.push({
           ...summary,
           containers,
+          volumes,
           images,
           problems,
           ...(promotion !== undefined && { promotion: { how: promotion.how, names: promotion.names } }),
@@ -67,7 +73,7 @@ function isGarbage({ life, began }: Holding, olderThanMs: number): boolean {
 
 async function summarize(
   engine: Engine,
-  { session, life, began, owner, containers, names, unmarked }: Holding,
+  { session, life, began, owner, containers, volumes, names, unmarked }: Holding,
 ): Promise<SessionSummary> {
   const atOnce = pLimit(CALLS_AT_ONCE);
   const described = await Promise.all(
@@ -87,6 +93,7 @@ async function summarize(
     began,
     ...(isHere && { pid: owner.pid }),
     containers: containers.length,
+    volumes: volumes.length,
     images: sizes.size,
     names: names.length,
     bytes: [...sizes.values()].reduce((sum, size) => sum + size, 0),

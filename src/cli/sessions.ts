@@ -58,13 +58,14 @@ export function describeSessions(
   paint: Paint,
 ): readonly string[] {
   if (sessions.length === 0) return ['no session holds anything on this engine'];
-  const heads = ['SESSION', 'STATE', 'BEGAN', 'OWNER', 'CONTAINERS', 'IMAGES', 'NAMES', 'SIZE'];
-  const rows = sessions.map(({ session, state, began, pid, containers, images, names, bytes }) => [
+  const heads = ['SESSION', 'STATE', 'BEGAN', 'OWNER', 'CONTAINERS', 'VOLUMES', 'IMAGES', 'NAMES', 'SIZE'];
+  const rows = sessions.map(({ session, state, began, pid, containers, volumes, images, names, bytes }) => [
     session,
     state,
     `${formatDuration(Math.max(0, now - began))} ago`,
     pid === undefined ? 'elsewhere' : `process ${pid}`,
     String(containers),
+    String(volumes),
     String(images),
     String(names),
     formatBytes(bytes),
@@ -110,8 +111,11 @@ export function describeGarbage({ dryRun, collected, kept }: GcResult, paint: Pa
   ];
 }
 
-function describeOne({ containers, images }: CollectedSession): string {
-  return `${plural(containers, 'container')}, ${plural(images, 'image')}`;
+function describeOne({ containers, volumes, images }: CollectedSession): string {
+  const parts = [plural(containers, 'container'), plural(images, 'image')];
+  // Few die while they hold one.
+  if (volumes > 0) parts.push(plural(volumes, 'volume'));
+  return parts.join(', ');
 }
 
 function describePromotion({ promotion }: CollectedSession): readonly string[] {

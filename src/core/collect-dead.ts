@@ -55,8 +55,9 @@ async function collectAll(
 }
 
 /** `1 container, 2 images`; empty where nothing was removed. */
-export function describeRemoved({ containers, images }: Pick<Collected, 'containers' | 'images'>): string {
-  return [count(containers, 'container'), count(images, 'image')].filter((text) => text !== '').join(', ');
+function describeRemoved({ containers, volumes, images }: Collected): string {
+  const parts = [count(containers, 'container'), count(volumes, 'volume'), count(images, 'image')];
+  return parts.filter((text) => text !== '').join(', ');
 }
 
 function count(number: number, what: string): string {

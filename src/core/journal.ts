@@ -28,38 +28,47 @@ const FILE = /^([0-9a-z]{12})\.jsonl$/;
 /** Where there is no folder to write in, nothing is noted, and what is noted is lost. */
 export class Journal {
   readonly #folder: UserFolder;
-  readonly #session: string;
+  readonly session: string;
   readonly #engine: string;
   readonly #owner: Owner;
   #begun = false;
 
-  /** Touches nothing until something is noted. */
+  /** Touches nothing until it is begun or something is noted. */
   constructor(folder: UserFolder, session: string, engine: string, owner: Owner = thisProcess()) {
     this.#folder = folder;
-    this.#session = session;
+    this.session = session;
     this.#engine = engine;
     this.#owner = owner;
   }
 
+  /** Tell of the session, if nothing has yet. */
+  begin(): void {
+    if (!this.#begun) this.#append([]);
+  }
+
   /** On the disk when it returns: what follows may be the last this process does. */
   note(unmarked: Unmarked): void {
-    const folder = folderOf(this.#folder);
-    if (folder === undefined) return;
-    const header = { engine: this.#engine, owner: formatOwner(this.#owner) };
-    const lines = this.#begun ? [unmarked] : [header, unmarked];
-    const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
-    try {
-      if (!this.#begun) mkdirSync(folder, { recursive: true, mode: 0o700 });
-      appendFileSync(join(folder, `${this.#session}.jsonl`), text, { mode: 0o600 });
-      this.#begun = true;
-    } catch {
-      // A full disk must not end a build that would clean up by itself.
-    }
+    this.#append([unmarked]);
   }
 
   /** Nothing of it is left. */
   end(): void {
-    if (this.#begun) endJournal(this.#folder, this.#session);
+    if (this.#begun) endJournal(this.#folder, this.session);
+  }
+
+  #append(unmarked: readonly Unmarked[]): void {
+    const folder = folderOf(this.#folder);
+    if (folder === undefined) return;
+    const header = { engine: this.#engine, owner: formatOwner(this.#owner) };
+    const lines = this.#begun ? unmarked : [header, ...unmarked];
+    const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+    try {
+      if (!this.#begun) mkdirSync(folder, { recursive: true, mode: 0o700 });
+      appendFileSync(join(folder, `${this.session}.jsonl`), text, { mode: 0o600 });
+      this.#begun = true;
+    } catch {
+      // A full disk must not end a build that would clean up by itself.
+    }
   }
 }
 

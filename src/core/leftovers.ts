@@ -1,5 +1,6 @@
 /** What sessions hold on an engine, and the collection of what dead ones have left. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { removeDeadLock } from './engine-lock.js';
 import { endJournal, readJournals, type Unmarked } from './journal.js';
 import {
   readSessionLabels,
@@ -9,10 +10,11 @@ import {
   sessionTime,
 } from './marks.js';
 import { lifeOf, type Life, type Owner } from './owner.js';
-import type { Engine } from './ports.js';
+import { messageOf } from './naming.js';
+import type { Engine, LabelledVolume } from './ports.js';
 import { recoverPromotion, type Recovery } from './promotion-lock.js';
 import { Session } from './session.js';
-import { removeTraces, type Removed } from './traces.js';
+import { removeTraces, type ImageRemoval, type Removed } from './traces.js';
 import type { UserFolder } from './user-folder.js';
 
 /** One session, as an engine and this host's journals tell of it. */
@@ -25,6 +27,8 @@ export interface Holding {
   readonly began: number;
   /** IDs. */
   readonly containers: readonly string[];
+  /** Only where they were asked for. */
+  readonly volumes: readonly LabelledVolume[];
   readonly names: readonly { readonly name: string; readonly imageId: string }[];
   /** What carries no mark; some of it may be gone. */
   readonly unmarked: readonly Unmarked[];
@@ -33,26 +37,44 @@ export interface Holding {
 interface Found {
   owner: Owner | undefined;
   readonly containers: string[];
+  readonly volumes: LabelledVolume[];
   readonly names: { readonly name: string; readonly imageId: string }[];
   unmarked: readonly Unmarked[];
 }
 
+export interface HoldingsOptions {
+  /**
+   * Ask for volumes, too, for which an engine asks all its plugins; default false. Who holds a lock has image names or a journal
+   * as well, until all is done that it was taken for.
+   */
+  readonly volumes?: boolean;
+}
+
 /** @returns oldest first; a session that has made nothing yet is not among them */
-export async function listHoldings(engine: Engine, folder: UserFolder): Promise<readonly Holding[]> {
+export async function listHoldings(
+  engine: Engine,
+  folder: UserFolder,
+  { volumes: withVolumes = false }: HoldingsOptions = {},
+): Promise<readonly Holding[]> {
   const sessions = new Map<string, Found>();
   const of = (session: string, owner: Owner | undefined): Found => {
-    const found = sessions.get(session) ?? { owner, containers: [], names: [], unmarked: [] };
+    const found = sessions.get(session) ?? { owner, containers: [], volumes: [], names: [], unmarked: [] };
     found.owner ??= owner;
     sessions.set(session, found);
     return found;
   };
-  const [containers, names] = await Promise.all([
+  const [containers, volumes, names] = await Promise.all([
     engine.listContainers(SESSION_LABEL),
+    withVolumes ? engine.listVolumes(SESSION_LABEL) : [],
     engine.listImageNames(`${SESSION_REPOSITORY}/`),
   ]);
   for (const { id, labels } of containers) {
     const mark = readSessionLabels(labels);
     if (mark !== undefined) of(mark.session, mark.owner).containers.push(id);
+  }
+  for (const volume of volumes) {
+    const mark = readSessionLabels(volume.labels);
+    if (mark !== undefined) of(mark.session, mark.owner).volumes.push(volume);
   }
   for (const named of names) {
     const mark = readSessionName(named.name);
@@ -87,6 +109,8 @@ export async function lastWorkDone(dead: ReadonlySet<Holding>, signal: AbortSign
 
 export interface Collected extends Removed {
   readonly session: string;
+  /** Without the one that a promotion was ended for. */
+  readonly volumes: number;
   /** Present where it died while names were given. */
   readonly promotion?: Recovery;
 }
@@ -95,27 +119,75 @@ export interface Collected extends Removed {
 export async function collect(
   engine: Engine,
   folder: UserFolder,
-  { session, unmarked }: Pick<Holding, 'session' | 'unmarked'>,
+  holding: Pick<Holding, 'session' | 'unmarked'>,
   signal: AbortSignal,
 ): Promise<Collected> {
   const own = new Session(engine, []);
+  let left: readonly string[];
+  let collected: Collected;
+  try {
+    collected = await collectUnder(own, engine, folder, holding, signal);
+  } finally {
+    // Locks that it could not remove.
+    left = await own.dispose(REMOVAL);
+  }
+  return { ...collected, problems: [...collected.problems, ...left] };
+}
+
+const REMOVAL: ImageRemoval = { force: false, noPrune: false };
+
+/** @param own has the locks that are needed for it */
+async function collectUnder(
+  own: Session,
+  engine: Engine,
+  folder: UserFolder,
+  { session, unmarked }: Pick<Holding, 'session' | 'unmarked'>,
+  signal: AbortSignal,
+): Promise<Collected> {
   let promotion: Recovery | undefined;
   try {
     promotion = await recoverPromotion(engine, own, session, signal);
   } catch (error) {
     signal.throwIfAborted();
-    const why = error instanceof Error ? error.message : String(error);
     // What it holds is what its promotion needs.
-    return {
-      session,
-      containers: 0,
-      images: 0,
-      problems: [`the names it was giving are not settled: ${why}`],
-    };
+    const problems = [`the names it was giving are not settled: ${messageOf(error)}`];
+    return { session, containers: 0, volumes: 0, images: 0, problems };
   }
   signal.throwIfAborted();
-  const removal = { force: false, noPrune: false };
-  const removed = await removeTraces(engine, { session, unmarked }, removal, signal);
-  if (removed.problems.length === 0 && !signal.aborted) endJournal(folder, session);
-  return { session, ...removed, ...(promotion !== undefined && { promotion }) };
+  const locks = await removeLocks(engine, own, session, signal);
+  const removed = await removeTraces(engine, { session, unmarked }, REMOVAL, signal);
+  const problems = [...locks.problems, ...removed.problems];
+  if (problems.length === 0 && !signal.aborted) endJournal(folder, session);
+  return {
+    session,
+    ...removed,
+    volumes: locks.removed,
+    problems,
+    ...(promotion !== undefined && { promotion }),
+  };
+}
+
+/** What a session had under a lock that is no promotion was done, or is done by whoever takes the lock next. */
+async function removeLocks(
+  engine: Engine,
+  own: Session,
+  session: string,
+  signal: AbortSignal,
+): Promise<{ readonly removed: number; readonly problems: readonly string[] }> {
+  let removed = 0;
+  try {
+    for (const lock of await engine.listVolumes(`${SESSION_LABEL}=${session}`)) {
+      const isGone = await removeDeadLock(
+        { engine, session: own },
+        lock,
+        () => Promise.resolve(true),
+        signal,
+      );
+      if (isGone === true) removed += 1;
+    }
+    return { removed, problems: [] };
+  } catch (error) {
+    if (signal.aborted) return { removed, problems: [] };
+    return { removed, problems: [`volumes of session ${session} may be left: ${messageOf(error)}`] };
+  }
 }

@@ -92,8 +92,6 @@ export interface ExecRequest {
 }
 
 export interface ContainerRequest {
-  /** Unique on the engine: creating a second container of this name rejects with an EngineError of status 409. */
-  readonly name?: string;
   readonly image: string;
   /** Absent: the image's own. Always passed as argument lists; no shell is added. */
   readonly entrypoint?: readonly string[];
@@ -129,6 +127,11 @@ export interface EngineContainer {
 
 export interface LabelledContainer {
   readonly id: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface LabelledVolume {
+  readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
 }
 
@@ -221,8 +224,6 @@ export interface Engine {
   createContainer(request: ContainerRequest, signal: AbortSignal): Promise<EngineContainer>;
   /** All containers, running or not, with this label `key=value` or `key`. */
   listContainers(label: string): Promise<readonly LabelledContainer[]>;
-  /** The container of this name if there is one. */
-  findContainer(name: string): Promise<LabelledContainer | undefined>;
   /** Kill and remove it with its anonymous volumes; no error when it is gone already. */
   removeContainer(id: string): Promise<void>;
   /**
@@ -230,6 +231,17 @@ export interface Engine {
    * @returns whether there was one to remove
    */
   removeRunContainer(id: string): Promise<boolean>;
+  /**
+   * Make an empty volume of this name and these labels, unless there is one of this name; of all who ask at once one makes it.
+   * @returns the one there is
+   */
+  createVolume(name: string, labels: Readonly<Record<string, string>>): Promise<LabelledVolume>;
+  /** The volume of this name if there is one. */
+  findVolume(name: string): Promise<LabelledVolume | undefined>;
+  /** All volumes with this label `key=value` or `key`. */
+  listVolumes(label: string): Promise<readonly LabelledVolume[]>;
+  /** No error when it is gone already, and none of its name with other labels is removed. */
+  removeVolume(volume: LabelledVolume): Promise<void>;
   /**
    * The address of the engine's host that RUN reaches with this network mode.
    * @param network as in BuildRequest

@@ -26,23 +26,20 @@ export async function promote(
 ): Promise<readonly string[]> {
   const labels = new Map(promotions.map(({ name, label }) => [name, label]));
   const wanted = promotions.map(({ imageId, name }) => ({ imageId, name }));
-  const { changes, lock } = await lockNames(engine, session, wanted, options, signal);
+  const { changes, unlock } = await lockNames(engine, session, wanted, options, signal);
   const replacing = changes.flatMap(({ name, imageId, previous }) =>
     previous === undefined
       ? []
       : [{ name, imageId, previous, sessionName: session.tagOf(labels.get(name) ?? '') }],
   );
-  // The names count: where this fails, disposing the session tries again and tells.
-  const unlock = async (): Promise<void> => lock?.remove().catch(() => undefined);
   try {
     for (const { previous, imageId } of replacing) {
       session.note({ kind: 'image', id: previous });
       session.note({ kind: 'image', id: imageId });
     }
     await nameAll(engine, changes);
-  } catch (error) {
-    await unlock();
-    throw error;
+  } finally {
+    await unlock?.();
   }
   // Newer ones first: the later of two steps may have been made from the earlier.
   const spareNames = new Map(
@@ -51,7 +48,6 @@ export async function promote(
   const { noPrune } = removal;
   const { removed, failed } = await engine.removeNameless([...spareNames.keys()], { noPrune, spareNames });
   for (const id of removed) session.nameRemoved(spareNames.get(id) ?? '');
-  await unlock();
   if (failed.size > 0) session.keepJournal();
   const names = new Map(
     replacing.map(({ previous, name }) => [previous, `the image that was ${name} before`]),

@@ -1,23 +1,13 @@
-/** The lock under which final names are given: a container that holds what is to be done, so that its owner's death loses nothing. */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** The lock under which final names are given: it says what is to be done, so that its owner's death loses nothing. */
 import { isDeepStrictEqual } from 'node:util';
-import { monotonic } from '../clock.js';
-import { EngineError } from './errors.js';
-import { readSessionLabels, sessionTime } from './marks.js';
+import { removeDeadLock, sessionOf, takeLock } from './engine-lock.js';
 import { changesFrom, nameChanges, removeIfNameless, type NameChange, type Naming } from './naming.js';
-import { lifeOf, type Life } from './owner.js';
-import type { Engine, EngineContainer, LabelledContainer } from './ports.js';
+import type { Engine, LabelledVolume } from './ports.js';
 import type { Session } from './session.js';
 
-/** An engine allows a name once: a lock that all hosts of an engine see. */
 const LOCK_NAME = 'habitus-promotion';
-/** Held by who ends a dead one's promotion. */
-const RECOVERY_NAME = 'habitus-recovery';
 /** What is to be done, as JSON of `NameChange[]`. */
 const PROMOTION_LABEL = 'habitus.promotion';
-const POLL_MS = 50;
-/** Naming takes milliseconds: whoever is seen to hold a lock for this long is dead, wherever it was. */
-const STALE_MS = 30_000;
 
 /** How the promotion of a dead session was ended. */
 export interface Recovery {
@@ -41,8 +31,8 @@ export function describeRecovery({ session, how, names }: Recovery): string {
 /** What differs from the names that are wanted, and nobody else changes names. */
 export interface LockedNames {
   readonly changes: readonly NameChange[];
-  /** Whoever is done with it removes it; absent where nothing differs. */
-  readonly lock?: EngineContainer;
+  /** To be called when the names are given; never rejects. Absent where nothing differs. */
+  readonly unlock?: () => Promise<void>;
 }
 
 export interface LockOptions {
@@ -66,41 +56,35 @@ export async function lockNames(
     signal.throwIfAborted();
     // Others may name a part of the same set meanwhile: it is the set that counts, not what differs.
     if (changes.length === 0) return { changes };
-    const lock = await takeLock(engine, session, changes, onRecovery, signal);
+    const unlock = await lock(engine, session, changes, onRecovery, signal);
     try {
       const now = await nameChanges(engine, wanted, signal);
-      if (isDeepStrictEqual(now, changes)) return { changes, lock };
+      if (isDeepStrictEqual(now, changes)) return { changes, unlock };
       changes = now;
     } catch (error) {
-      await lock.remove().catch(() => undefined);
+      await unlock();
       throw error;
     }
-    await lock.remove();
+    await unlock();
   }
 }
 
-/** @param changes at least one, as they are when nobody else names anything */
-async function takeLock(
+/** @param changes as they are when nobody else names anything */
+async function lock(
   engine: Engine,
   session: Session,
   changes: readonly NameChange[],
   onRecovery: (recovery: Recovery) => void,
   signal: AbortSignal,
-): Promise<EngineContainer> {
-  const [first] = changes;
-  if (first === undefined) throw new Error('nothing to promote');
+): Promise<() => Promise<void>> {
+  const onDead = async (dead: LabelledVolume): Promise<void> => {
+    const recovery = await recover(engine, session, dead, signal);
+    if (recovery !== undefined) onRecovery(recovery);
+  };
   const labels = { [PROMOTION_LABEL]: JSON.stringify(changes) };
-  const seen = new Holder();
-  for (;;) {
-    const lock = await createNamed(engine, session, LOCK_NAME, first.imageId, labels, signal);
-    if (lock !== undefined) return lock;
-    // An engine reserves the name before it can tell of the container.
-    const holder = await engine.findContainer(LOCK_NAME);
-    if (seen.isDead(holder)) {
-      const recovery = await recover(engine, session, signal);
-      if (recovery !== undefined) onRecovery(recovery);
-    } else await sleep(POLL_MS, undefined, { signal });
-  }
+  await takeLock({ engine, session }, { name: LOCK_NAME, labels, onDead }, signal);
+  // Where that fails, the session that takes it once more, or ends, tries again.
+  return () => session.removeVolume(LOCK_NAME).catch(() => undefined);
 }
 
 /** End the promotion that a dead session has begun, if it has: each name is then what it was, or what it was to be. */
@@ -110,58 +94,35 @@ export async function recoverPromotion(
   dead: string,
   signal: AbortSignal,
 ): Promise<Recovery | undefined> {
-  const holder = await engine.findContainer(LOCK_NAME);
-  const isTheirs = holder !== undefined && readSessionLabels(holder.labels)?.session === dead;
-  return isTheirs ? recover(engine, session, signal) : undefined;
+  const found = await engine.findVolume(LOCK_NAME);
+  return found !== undefined && sessionOf(found) === dead
+    ? recover(engine, session, found, signal)
+    : undefined;
 }
 
-/** One at a time: who came late would give names anew that have been given to others since. */
-async function recover(engine: Engine, session: Session, signal: AbortSignal): Promise<Recovery | undefined> {
-  const found = await engine.findContainer(LOCK_NAME);
-  if (found === undefined) return undefined;
-  const changes = readChanges(found.labels[PROMOTION_LABEL]);
-  const image = await anyImage(engine, changes);
-  // Neither new nor earlier images: nothing can be named.
-  if (image === undefined) {
-    await engine.removeContainer(found.id);
-    return undefined;
-  }
-  const recovery = await takeRecovery(engine, session, image, signal);
-  try {
-    if ((await engine.findContainer(LOCK_NAME))?.id !== found.id) return undefined;
-    const ended = await end(engine, changes);
-    for (const { previous } of changes) {
-      if (previous !== undefined) await removeIfNameless(engine, previous);
-    }
-    await engine.removeContainer(found.id);
-    if (ended === undefined) return undefined;
-    return { session: readSessionLabels(found.labels)?.session ?? 'unknown', ...ended };
-  } finally {
-    await recovery.remove();
-  }
-}
-
-async function takeRecovery(
+async function recover(
   engine: Engine,
   session: Session,
-  image: string,
+  dead: LabelledVolume,
   signal: AbortSignal,
-): Promise<EngineContainer> {
-  const seen = new Holder();
-  for (;;) {
-    const recovery = await createNamed(engine, session, RECOVERY_NAME, image, {}, signal);
-    if (recovery !== undefined) return recovery;
-    const holder = await engine.findContainer(RECOVERY_NAME);
-    if (holder !== undefined && seen.isDead(holder)) await engine.removeContainer(holder.id);
-    else await sleep(POLL_MS, undefined, { signal });
+): Promise<Recovery | undefined> {
+  const changes = readChanges(dead.labels[PROMOTION_LABEL]);
+  const settle = async (): Promise<{ readonly ended: Ended | undefined }> => ({
+    ended: await end(engine, changes),
+  });
+  const settled = await removeDeadLock({ engine, session }, dead, settle, signal);
+  if (settled === undefined) return undefined;
+  for (const { previous } of changes) {
+    if (previous !== undefined) await removeIfNameless(engine, previous);
   }
+  const { ended } = settled;
+  return ended === undefined ? undefined : { session: sessionOf(dead) ?? 'unknown', ...ended };
 }
 
+type Ended = Omit<Recovery, 'session'>;
+
 /** @returns `undefined` where all names are as they were, or as they were to be */
-async function end(
-  engine: Engine,
-  changes: readonly NameChange[],
-): Promise<Omit<Recovery, 'session'> | undefined> {
+async function end(engine: Engine, changes: readonly NameChange[]): Promise<Ended | undefined> {
   const states = [];
   for (const change of changes) {
     const now = (await engine.describeImage(change.name))?.id;
@@ -183,63 +144,7 @@ async function end(
   return given.length === 0 ? undefined : { how: 'undone', names: given.map(({ name }) => name) };
 }
 
-/** Whoever holds a lock, as seen from here. */
-class Holder {
-  #id: string | undefined;
-  #since = 0;
-
-  isDead(container: LabelledContainer | undefined): boolean {
-    if (container?.id !== this.#id) {
-      this.#id = container?.id;
-      this.#since = monotonic();
-    }
-    if (container === undefined) return false;
-    switch (lifeOfContainer(container)) {
-      case 'dead':
-        return true;
-      case 'running':
-        return false;
-      case 'unknown':
-        return monotonic() - this.#since > STALE_MS;
-    }
-  }
-}
-
-function lifeOfContainer({ labels }: LabelledContainer): Life {
-  const mark = readSessionLabels(labels);
-  return mark?.owner === undefined ? 'unknown' : lifeOf(mark.owner, sessionTime(mark.session));
-}
-
-/** @returns `undefined` where somebody else has a container of this name */
-async function createNamed(
-  engine: Engine,
-  session: Session,
-  name: string,
-  image: string,
-  labels: Readonly<Record<string, string>>,
-  signal: AbortSignal,
-): Promise<EngineContainer | undefined> {
-  try {
-    return await session.createContainer(
-      { name, image, command: [name], network: 'none', limits: {}, labels },
-      signal,
-    );
-  } catch (error) {
-    if (error instanceof EngineError && error.status === 409) return undefined;
-    throw error;
-  }
-}
-
-async function anyImage(engine: Engine, changes: readonly NameChange[]): Promise<string | undefined> {
-  for (const { imageId, previous } of changes) {
-    for (const id of [imageId, previous]) {
-      if (id !== undefined && (await engine.describeImage(id)) !== undefined) return id;
-    }
-  }
-  return undefined;
-}
-
-/** What is not of the shape that `takeLock` writes was written by somebody else. */
+/** What is not of the shape that `lock` writes was written by somebody else. */
 function readChanges(label: string | undefined): readonly NameChange[] {
   let value: unknown;
   try {

@@ -16,6 +16,8 @@ export interface SessionSummary {
   /** The process that owns it; absent where that is of another host or container, or nobody wrote it down. */
   readonly pid?: number;
   readonly containers: number;
+  /** Locks, held while names are given. */
+  readonly volumes: number;
   readonly images: number;
   /** Names that its images have while it lasts. */
   readonly names: number;

@@ -4,7 +4,7 @@ import type { Journal, Unmarked } from './journal.js';
 import { newSessionId, OWNER_LABEL, SESSION_LABEL, sessionName, siblingName } from './marks.js';
 import { messageOf } from './naming.js';
 import { formatOwner, thisProcess } from './owner.js';
-import type { ContainerRequest, Engine, EngineContainer } from './ports.js';
+import type { ContainerRequest, Engine, EngineContainer, LabelledVolume } from './ports.js';
 import { removeTraces, type ImageRemoval, type Traces } from './traces.js';
 
 export interface SessionOptions {
@@ -26,7 +26,9 @@ export class Session {
   readonly #superseded: string[] = [];
   /** Names that an image may have. */
   readonly #names = new Set<string>();
-  /** Whether anything may bear its mark. */
+  /** By name: those that may be there. */
+  readonly #volumes = new Map<string, LabelledVolume>();
+  /** Whether a container or an image may bear its mark. */
   #isUsed = false;
   #keepsJournal = false;
 
@@ -86,12 +88,38 @@ export class Session {
   /** Create a container of this session; the caller removes it, and the session does where the caller could not. */
   createContainer(request: SessionContainer, signal: AbortSignal): Promise<EngineContainer> {
     this.#isUsed = true;
-    const labels = {
-      ...request.labels,
-      [SESSION_LABEL]: this.id,
-      [OWNER_LABEL]: formatOwner(thisProcess()),
-    };
-    return this.#engine.createContainer({ ...request, labels }, signal);
+    return this.#engine.createContainer({ ...request, labels: this.#marked(request.labels) }, signal);
+  }
+
+  /**
+   * Make a volume of this session, unless somebody has one of this name. One at a time for each name.
+   * @returns the one there is
+   */
+  async createVolume(
+    name: string,
+    labels: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<{ readonly isOwn: boolean; readonly volume: LabelledVolume }> {
+    signal.throwIfAborted();
+    const marked = this.#marked(labels);
+    // Before: where the answer is lost, it may be there all the same.
+    this.#volumes.set(name, { name, labels: marked });
+    const volume = await this.#engine.createVolume(name, marked);
+    if (volume.labels[SESSION_LABEL] === this.id) this.#volumes.set(name, volume);
+    else this.#volumes.delete(name);
+    const isOwn = Object.entries(marked).every(([key, value]) => volume.labels[key] === value);
+    if (signal.aborted) {
+      await this.removeVolume(name).catch(() => undefined);
+      signal.throwIfAborted();
+    }
+    return { isOwn, volume };
+  }
+
+  /** Only if it is this session's; where that fails, `dispose` tries again. */
+  async removeVolume(name: string): Promise<void> {
+    const volume = this.#volumes.get(name);
+    if (volume !== undefined) await this.#engine.removeVolume(volume);
+    this.#volumes.delete(name);
   }
 
   /** The artifacts that a step has handed off so far. */
@@ -121,14 +149,18 @@ export class Session {
   }
 
   /**
-   * Remove every container, tag and spooled artifact of this session. Tries everything, whatever fails.
+   * Remove every container, tag, volume and spooled artifact of this session. Tries everything, whatever fails.
    * What was noted has been removed by who made it; where something is left, the journal stays for who comes after.
    * @returns what could not be removed, one sentence each
    */
   async dispose(removal: ImageRemoval): Promise<readonly string[]> {
-    const problems = this.#isUsed
-      ? [...(await removeTraces(this.#engine, this.#traces, removal)).problems]
-      : [];
+    const problems: string[] = [];
+    for (const name of this.#volumes.keys()) {
+      await this.removeVolume(name).catch((error: unknown) => {
+        problems.push(`volume ${name} is left: ${messageOf(error)}`);
+      });
+    }
+    if (this.#isUsed) problems.push(...(await removeTraces(this.#engine, this.#traces, removal)).problems);
     if (this.#superseded.length > 0) {
       const { failed } = await this.#engine.removeNameless(this.#superseded, { noPrune: removal.noPrune });
       for (const [id, error] of failed) problems.push(`image ${id} is left: ${messageOf(error)}`);
@@ -145,6 +177,10 @@ export class Session {
   get #traces(): Traces {
     // Newer ones first: they may have been made from the others.
     return { session: this.id, unmarked: [], names: [...this.#names].reverse() };
+  }
+
+  #marked(labels: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
+    return { ...labels, [SESSION_LABEL]: this.id, [OWNER_LABEL]: formatOwner(thisProcess()) };
   }
 
   #used(name: string): string {

@@ -11,7 +11,7 @@ import { findImage, readFailure, type Connect, type FoundImage, type ImageInput 
 import { asPhase, metered } from './image-progress.js';
 import { Journal } from './journal.js';
 import { newSessionId } from './marks.js';
-import { nameAll, removeIfNameless } from './naming.js';
+import { nameAll, removeIfNameless, type NameChange } from './naming.js';
 import { checkOutputFile, writeFailure, writeOutputFile } from './output-file.js';
 import type { Engine } from './ports.js';
 import { lockNames } from './promotion-lock.js';
@@ -236,17 +236,21 @@ async function moveNames(
   signal: AbortSignal,
 ): Promise<SquashResult['replaced']> {
   const wanted = names.map((name) => ({ imageId, name }));
-  const session = new Session(engine, []);
-  const { changes, lock } = await lockNames(engine, session, wanted, { onRecovery: () => undefined }, signal);
-  // From here on a signal is not heeded: either all names are given or none.
+  // A death while names are given is found by its journal.
+  journal.begin();
+  const session = new Session(engine, [], { id: journal.session });
+  let changes: readonly NameChange[];
   try {
+    const locked = await lockNames(engine, session, wanted, { onRecovery: () => undefined }, signal);
+    changes = locked.changes;
+    // From here on a signal is not heeded: either all names are given or none.
     for (const { previous } of changes) {
       if (previous !== undefined) journal.note({ kind: 'image', id: previous });
     }
     await nameAll(engine, changes);
   } finally {
-    // The names count, and its label tells whose it was.
-    await lock?.remove().catch(() => undefined);
+    // The lock goes with it. The names count, and its label tells whose it was.
+    await session.dispose({ force: false, noPrune: true });
   }
   const replaced: { imageId: string; removed: boolean }[] = [];
   for (const id of new Set(changes.flatMap(({ previous }) => previous ?? []))) {

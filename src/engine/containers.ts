@@ -38,7 +38,6 @@ export async function createContainer(
     transport.json({
       method: 'POST',
       path: '/containers/create',
-      query: { name: request.name },
       body: { ...body, ...extra },
       purpose: `create a container of ${request.image}`,
     });
@@ -73,27 +72,6 @@ export async function listContainers(
     Labels: Record<string, string> | null;
   }[];
   return listed.map(({ Id: id, Labels: labels }) => ({ id, labels: labels ?? {} }));
-}
-
-export async function findContainer(
-  transport: Transport,
-  name: string,
-): Promise<LabelledContainer | undefined> {
-  try {
-    const answer = await transport.json({
-      method: 'GET',
-      path: `/containers/${name}/json`,
-      purpose: `look for the container ${name}`,
-    });
-    const { Id: id, Config: config } = answer as {
-      Id: string;
-      Config: { Labels: Record<string, string> | null };
-    };
-    return { id, labels: config.Labels ?? {} };
-  } catch (error) {
-    if (error instanceof EngineError && error.status === 404) return undefined;
-    throw error;
-  }
 }
 
 export async function removeContainer(transport: Transport, id: string): Promise<void> {

@@ -8,24 +8,20 @@ import type {
   EngineInfo,
   ImageArchives,
   ImageDescription,
+  LabelledVolume,
 } from '../core/ports.js';
 import { EngineArchives } from './archives.js';
 import type { ConnectOptions } from './address.js';
 import { RegistryAuth } from './auth.js';
 import { buildHeld } from './build-held.js';
-import {
-  createContainer,
-  findContainer,
-  listContainers,
-  removeContainer,
-  removeRunContainer,
-} from './containers.js';
+import { createContainer, listContainers, removeContainer, removeRunContainer } from './containers.js';
 import { ImageRemover } from './image-remover.js';
 import { findNames, listImageNames, type ImageCount } from './image-names.js';
 import { describeImage, holdImage, listIntermediateImages, tagImage } from './images.js';
 import { RecentLooks } from './lone-dockerfile.js';
 import { gateway } from './networks.js';
 import type { Transport } from './transport.js';
+import { createVolume, findVolume, listVolumes, removeVolume } from './volumes.js';
 
 export class DockerEngine implements Engine {
   readonly #transport: Transport;
@@ -95,16 +91,28 @@ export class DockerEngine implements Engine {
     return listContainers(this.#transport, label);
   }
 
-  findContainer(name: string): ReturnType<Engine['findContainer']> {
-    return findContainer(this.#transport, name);
-  }
-
   removeContainer(id: string): Promise<void> {
     return removeContainer(this.#transport, id);
   }
 
   removeRunContainer(id: string): Promise<boolean> {
     return removeRunContainer(this.#transport, id);
+  }
+
+  createVolume(...given: Parameters<Engine['createVolume']>): ReturnType<Engine['createVolume']> {
+    return createVolume(this.#transport, ...given);
+  }
+
+  findVolume(name: string): ReturnType<Engine['findVolume']> {
+    return findVolume(this.#transport, name);
+  }
+
+  listVolumes(label: string): ReturnType<Engine['listVolumes']> {
+    return listVolumes(this.#transport, label);
+  }
+
+  removeVolume(volume: LabelledVolume): Promise<void> {
+    return removeVolume(this.#transport, volume);
   }
 
   gateway(network: string, signal: AbortSignal): Promise<string | undefined> {

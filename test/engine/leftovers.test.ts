@@ -113,25 +113,17 @@ describe.each(engines())('on $name', (testEngine) => {
     const given = await scene();
     const session = newSessionId();
     const changes = ['a', 'b'].map((step) => ({ name: given.name(step), imageId: given.imageId }));
-    const labels = {
-      ...labelsOf(session, DEAD),
-      [TEST_LABEL]: given.id,
-      'habitus.promotion': JSON.stringify(changes),
-    };
-    const request = { image: given.imageId, command: ['true'], network: 'none', limits: {}, labels };
+    const labels = { ...labelsOf(session, DEAD), 'habitus.promotion': JSON.stringify(changes) };
     // Builds of other tests take this lock, and end this promotion as well as gc does.
     await expect
-      .poll(
-        () =>
-          engine
-            .createContainer({ ...request, name: 'habitus-promotion' }, NEVER)
-            .then(({ id }) => id.length),
-        { timeout: 20_000 },
-      )
-      .toBe(64);
+      .poll(() => engine.createVolume('habitus-promotion', labels), { timeout: 20_000 })
+      .toEqual({ name: 'habitus-promotion', labels });
     await engine.tagImage(given.imageId, given.name('a'));
     await collectGarbage({ engine: { host } });
-    await expect.poll(() => given.images.traces(given.id), { timeout: 20_000 }).toEqual(NOTHING);
+    await expect
+      .poll(() => engine.listVolumes(`habitus.session=${session}`), { timeout: 20_000 })
+      .toEqual([]);
+    expect(await given.images.traces(given.id)).toEqual(NOTHING);
     expect(await given.images.idOf(given.name('a'))).toBe(given.imageId);
     expect(await given.images.idOf(given.name('b'))).toBe(given.imageId);
   });

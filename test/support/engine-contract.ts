@@ -307,26 +307,49 @@ export function describeEngineContract(
       });
     });
 
-    describe('containers', () => {
-      it('are found by label and by name, and gone once removed', async () => {
+    describe('volumes', () => {
+      it('are made once, found by label and by name, and gone once removed', async () => {
         const scene = new Scene();
         const name = `habitus-contract-${scene.id}`;
-        const request = scene.container(['true'], { name });
-        const container = await engine.createContainer(request, NEVER);
+        const labels = { contract: scene.id, long: 'x'.repeat(1_000_000) };
+        expect(await engine.createVolume(name, labels)).toEqual({ name, labels });
+        expect(await engine.createVolume(name, { contract: 'another' })).toEqual({ name, labels });
+        expect(await engine.findVolume(name)).toEqual({ name, labels });
+        expect(await engine.listVolumes(`contract=${scene.id}`)).toEqual([{ name, labels }]);
+        expect((await engine.listVolumes('contract')).map((volume) => volume.name)).toContain(name);
+        expect(await engine.listVolumes('contract=another')).toEqual([]);
+        await engine.removeVolume({ name, labels: { contract: 'another' } });
+        expect(await engine.findVolume(name), 'of other labels').toEqual({ name, labels });
+        await engine.removeVolume({ name, labels });
+        await engine.removeVolume({ name, labels });
+        expect(await engine.findVolume(name)).toBeUndefined();
+        expect(await engine.listVolumes(`contract=${scene.id}`)).toEqual([]);
+      });
+
+      it('that many make at once are of one of them, and all are told of which', async () => {
+        const scene = new Scene();
+        const name = `habitus-contract-${scene.id}`;
+        const all = await Promise.all(
+          Array.from({ length: 8 }, (_, index) => engine.createVolume(name, { by: String(index) })),
+        );
+        const found = await engine.findVolume(name);
+        if (found !== undefined) await engine.removeVolume(found);
+        expect(found?.labels['by']).toMatch(/^[0-7]$/);
+        expect(all).toEqual(Array.from({ length: 8 }, () => found));
+      });
+    });
+
+    describe('containers', () => {
+      it('are found by label, and gone once removed', async () => {
+        const scene = new Scene();
+        const container = await engine.createContainer(scene.container(['true']), NEVER);
         expect(await engine.listContainers(`contract=${scene.id}`)).toMatchObject([
           { id: container.id, labels: { contract: scene.id } },
         ]);
-        expect(await engine.findContainer(name)).toMatchObject({
-          id: container.id,
-          labels: { contract: scene.id },
-        });
-        const again = await failureOf(engine.createContainer(request, NEVER));
-        expect((again as EngineError).status).toBe(409);
         await container.remove();
         await container.remove();
         await engine.removeContainer(container.id);
         expect(await engine.listContainers(`contract=${scene.id}`)).toEqual([]);
-        expect(await engine.findContainer(name)).toBeUndefined();
       });
 
       it('run with their output line by line, and tell their exit code', async () => {

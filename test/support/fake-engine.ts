@@ -1,6 +1,7 @@
 /** An engine in memory, for tests of what stands above the port; it keeps the contract of engine-contract.ts. */
 import { createHash, randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
+import { isDeepStrictEqual } from 'node:util';
 import { EngineError } from '../../src/core/errors.js';
 import type {
   BuilderEvent,
@@ -11,6 +12,7 @@ import type {
   EngineInfo,
   ImageArchives,
   ImageDescription,
+  LabelledVolume,
   NamelessRemoval,
   Removals,
 } from '../../src/core/ports.js';
@@ -45,6 +47,8 @@ export class FakeEngine implements Engine {
   /** By ID. */
   readonly images = new Map<string, FakeImage>();
   readonly containers = new Map<string, FakeContainer>();
+  /** By name. */
+  readonly volumes = new Map<string, LabelledVolume>();
   /** Every build that was asked for, oldest first. */
   readonly requests: BuildRequest[] = [];
   /** What a RUN or a container's `/bin/sh -c` does, by its exact text; gates and failures go here. */
@@ -136,11 +140,6 @@ export class FakeEngine implements Engine {
     if (signal.aborted) return Promise.reject(signal.reason as Error);
     const image = this.#find(request.image);
     if (image === undefined) return Promise.reject(absent(request.image));
-    const taken = [...this.containers.values()].some(
-      ({ request: { name } }) => name !== undefined && name === request.name,
-    );
-    if (taken)
-      return Promise.reject(new EngineError(`The name ${String(request.name)} is taken`, { status: 409 }));
     const id = randomBytes(32).toString('hex');
     const container = { id, request, image, killed: new AbortController() };
     this.containers.set(id, container);
@@ -156,18 +155,8 @@ export class FakeEngine implements Engine {
   }
 
   listContainers(label: string): ReturnType<Engine['listContainers']> {
-    const [key = '', value] = label.split('=');
-    const found = [...this.containers.values()].filter(({ request: { labels } }) =>
-      value === undefined ? key in labels : labels[key] === value,
-    );
+    const found = [...this.containers.values()].filter(({ request: { labels } }) => hasLabel(labels, label));
     return Promise.resolve(found.map(({ id, request: { labels } }) => ({ id, labels })));
-  }
-
-  findContainer(name: string): ReturnType<Engine['findContainer']> {
-    const found = [...this.containers.values()].find(
-      ({ id, request }) => request.name === name || id.startsWith(name),
-    );
-    return Promise.resolve(found && { id: found.id, labels: found.request.labels });
   }
 
   removeContainer(id: string): Promise<void> {
@@ -177,9 +166,28 @@ export class FakeEngine implements Engine {
   }
 
   async removeRunContainer(id: string): Promise<boolean> {
-    const found = await this.findContainer(id);
-    if (found !== undefined) await this.removeContainer(found.id);
+    const found = [...this.containers.keys()].find((whole) => whole.startsWith(id));
+    if (found !== undefined) await this.removeContainer(found);
     return found !== undefined;
+  }
+
+  createVolume(name: string, labels: LabelledVolume['labels']): Promise<LabelledVolume> {
+    const volume = this.volumes.get(name) ?? { name, labels };
+    this.volumes.set(name, volume);
+    return Promise.resolve(volume);
+  }
+
+  findVolume(name: string): Promise<LabelledVolume | undefined> {
+    return Promise.resolve(this.volumes.get(name));
+  }
+
+  listVolumes(label: string): Promise<readonly LabelledVolume[]> {
+    return Promise.resolve([...this.volumes.values()].filter(({ labels }) => hasLabel(labels, label)));
+  }
+
+  removeVolume({ name, labels }: LabelledVolume): Promise<void> {
+    if (isDeepStrictEqual(this.volumes.get(name)?.labels, labels)) this.volumes.delete(name);
+    return Promise.resolve();
   }
 
   gateway(network: string): Promise<string | undefined> {
@@ -223,10 +231,10 @@ export class FakeEngine implements Engine {
     return Promise.resolve();
   }
 
-  /** Containers, and images without a name: a build that has ended must leave none. */
+  /** Containers, volumes, and images without a name: a build that has ended must leave none. */
   countLeftovers(): number {
     const unnamed = [...this.images.values()].filter(({ names }) => names.size === 0);
-    return this.containers.size + unnamed.length;
+    return this.containers.size + this.volumes.size + unnamed.length;
   }
 
   async #run(
@@ -283,6 +291,11 @@ function archive({ files }: FakeImage, path: string): Promise<Readable> {
   // A folder that was only made on the way to a copied file.
   if (!files.has(wanted)) members.unshift(folder(wanted.slice(prefix.length)));
   return Promise.resolve(streamOf(encode(members)));
+}
+
+function hasLabel(labels: Readonly<Record<string, string>>, label: string): boolean {
+  const [key = '', value] = label.split('=');
+  return value === undefined ? key in labels : labels[key] === value;
 }
 
 function digest(text: string): string {

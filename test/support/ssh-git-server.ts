@@ -43,7 +43,6 @@ export async function gitServer(
   const container = await engine.createContainer(
     {
       image,
-      name: `habitus-ssh-${id}`,
       entrypoint: ['/bin/sh', '-c', SERVE, 'serve'],
       command: keys,
       network: 'bridge',

@@ -18,6 +18,7 @@ const DEAD: SessionSummary = {
   began: NOW - 7_260_000,
   pid: 4711,
   containers: 1,
+  volumes: 1,
   images: 3,
   names: 4,
   bytes: 4_100_000,
@@ -27,6 +28,7 @@ const FAR: SessionSummary = {
   state: 'unknown',
   began: NOW - 5000,
   containers: 0,
+  volumes: 0,
   images: 12,
   names: 12,
   bytes: 0,
@@ -98,9 +100,9 @@ describe('the command lines', () => {
 describe('habitus sessions', () => {
   it('is a table', () => {
     expect(describeSessions([DEAD, FAR], NOW, createPaint(false))).toEqual([
-      'SESSION       STATE    BEGAN           OWNER         CONTAINERS  IMAGES  NAMES  SIZE',
-      '1jzk6cq3v0ab  dead     2 h 01 min ago  process 4711  1           3       4      4.1 MB',
-      '1jzk6cq3v0ac  unknown  5.0 s ago       elsewhere     0           12      12     0 B',
+      'SESSION       STATE    BEGAN           OWNER         CONTAINERS  VOLUMES  IMAGES  NAMES  SIZE',
+      '1jzk6cq3v0ab  dead     2 h 01 min ago  process 4711  1           1        3       4      4.1 MB',
+      '1jzk6cq3v0ac  unknown  5.0 s ago       elsewhere     0           0        12      12     0 B',
     ]);
   });
 
@@ -123,12 +125,12 @@ describe('habitus gc', () => {
   it('tells what it has removed, and what it has left alone', async () => {
     expect(await run(['gc'], gc(false, collected))).toEqual({
       code: 0,
-      out: `✓ collected 1jzk6cq3v0ab: 1 container, 3 images\n${LEFT}`,
+      out: `✓ collected 1jzk6cq3v0ab: 1 container, 3 images, 1 volume\n${LEFT}`,
       err: '',
     });
     expect(await run(['gc', '--dry-run'], gc(true, collected))).toEqual({
       code: 0,
-      out: `would collect 1jzk6cq3v0ab: 1 container, 3 images\n${LEFT}`,
+      out: `would collect 1jzk6cq3v0ab: 1 container, 3 images, 1 volume\n${LEFT}`,
       err: '',
     });
     expect(await run(['gc'], gc(false))).toEqual({ code: 0, out: `✓ nothing to collect\n${LEFT}`, err: '' });
@@ -140,7 +142,7 @@ describe('habitus gc', () => {
     expect(await run(['gc'], gc(false, { ...collected, promotion, problems }))).toEqual({
       code: 1,
       out: [
-        '✓ collected 1jzk6cq3v0ab: 1 container, 3 images',
+        '✓ collected 1jzk6cq3v0ab: 1 container, 3 images, 1 volume',
         '  it died while it gave names, which are what they were before: a:1, b:1',
         '  left: image x is left: a container uses it',
         LEFT,

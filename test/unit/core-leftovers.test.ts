@@ -7,11 +7,13 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EngineError } from '../../src/core/errors.js';
 import type { BuildEvent } from '../../src/core/events.js';
 import { collectDead } from '../../src/core/collect-dead.js';
+import { takeLock } from '../../src/core/engine-lock.js';
 import { Journal } from '../../src/core/journal.js';
 import { collect, lastWorkDone, listHoldings } from '../../src/core/leftovers.js';
 import { newSessionId, sessionName, siblingName } from '../../src/core/marks.js';
 import { thisProcess, type Owner } from '../../src/core/owner.js';
 import { promote } from '../../src/core/promote.js';
+import { lockNames } from '../../src/core/promotion-lock.js';
 import { Session } from '../../src/core/session.js';
 import type { UserFolder } from '../../src/core/user-folder.js';
 import { buildRequest } from '../support/build-request.js';
@@ -55,15 +57,17 @@ async function leave(owner: Owner): Promise<string> {
   return session;
 }
 
-/** A lock that a dead one has left, who was to give these names. */
+/** A lock that a dead one has left, who was to give these names to images that have the session's, too. */
 async function leaveLock(
   changes: readonly { name: string; imageId: string; previous?: string }[],
   owner: Owner = DEAD,
 ): Promise<string> {
   const session = newSessionId();
+  for (const [index, { imageId }] of changes.entries()) {
+    if (engine.images.has(imageId)) await engine.tagImage(imageId, sessionName(session, 'app', index, owner));
+  }
   const labels = { ...labelsOf(session, owner), 'habitus.promotion': JSON.stringify(changes) };
-  const request = { image: 'busybox:latest', command: [], network: 'none', limits: {}, labels };
-  await engine.createContainer({ ...request, name: 'habitus-promotion' }, NEVER);
+  await engine.createVolume('habitus-promotion', labels);
   return session;
 }
 
@@ -262,7 +266,7 @@ describe('a promotion that a dead one has begun', () => {
     );
     expect([await idOf('a:latest'), await idOf('b:latest')]).toEqual([a, b]);
     expect(engine.images.has(earlier)).toBe(false);
-    expect(engine.containers.size).toBe(0);
+    expect(engine.volumes.size).toBe(0);
   });
 
   it('is undone where one of its images is gone', async () => {
@@ -302,9 +306,9 @@ describe('a promotion that a dead one has begun', () => {
   });
 
   it('is nothing to end where no image of it is left', async () => {
-    await leaveLock([{ name: 'a:latest', imageId: 'sha256:gone' }]);
-    expect(await told()).toEqual([]);
-    expect(engine.containers.size).toBe(0);
+    const session = await leaveLock([{ name: 'a:latest', imageId: 'sha256:gone' }]);
+    expect(await collect(engine, folder, { session, unmarked: [] }, NEVER)).not.toHaveProperty('promotion');
+    expect(engine.volumes.size).toBe(0);
   });
 
   it('does not keep others from giving names', async () => {
@@ -325,24 +329,122 @@ describe('a promotion that a dead one has begun', () => {
     expect(await promote(engine, session, names, removal, { onRecovery }, NEVER)).toEqual([]);
     expect(recovered).toEqual(['finished']);
     expect(await Promise.all(['a:latest', 'b:latest', 'c:latest'].map(idOf))).toEqual([mine, b, mine]);
-    expect(engine.containers.size).toBe(0);
+    expect(engine.volumes.size).toBe(0);
   });
 
   it('is left to its owner while that lives', async () => {
     await leaveLock([{ name: 'a:latest', imageId: await image('new-a:latest') }], thisProcess());
     expect(await told()).toEqual([]);
     expect(await idOf('a:latest')).toBeUndefined();
-    expect(engine.containers.size).toBe(1);
+    expect(engine.volumes.size).toBe(1);
   });
 
-  it('is ended after one who died ending it', async () => {
+  it.each([
+    ['one', [DEAD]],
+    ['two', [DEAD, DEAD]],
+    ['somebody on another host, who is waited for,', [ELSEWHERE]],
+  ])('is ended after %s who died ending it', async (_, owners) => {
     const a = await image('new-a:latest');
-    await leaveLock([{ name: 'a:latest', imageId: a }]);
-    const labels = labelsOf(newSessionId(), DEAD);
-    const request = { image: 'busybox:latest', command: [], network: 'none', limits: {}, labels };
-    await engine.createContainer({ ...request, name: 'habitus-recovery' }, NEVER);
-    await told();
+    let dead = await leaveLock([{ name: 'a:latest', imageId: a }]);
+    let name = 'habitus-promotion';
+    for (const owner of owners) {
+      name = `${name}-after-${dead}`;
+      dead = newSessionId();
+      await engine.createVolume(name, labelsOf(dead, owner));
+    }
+    let seconds = 0;
+    const clock = vi.spyOn(process, 'hrtime').mockImplementation(() => [(seconds += 10), 0]);
+    try {
+      await told();
+    } finally {
+      clock.mockRestore();
+    }
     expect(await idOf('a:latest')).toBe(a);
-    expect(engine.containers.size).toBe(0);
+    expect(engine.volumes.size).toBe(0);
+  });
+
+  it('is ended by one of those who come at once, and the lock of who comes then is left alone', async () => {
+    const a = await image('new-a:latest');
+    const session = await leaveLock([{ name: 'a:latest', imageId: a }]);
+    const next = { name: 'habitus-promotion', labels: labelsOf(newSessionId(), thisProcess()) };
+    const remove = engine.removeVolume.bind(engine);
+    engine.removeVolume = async (volume) => {
+      await remove(volume);
+      if (volume.name === next.name) await engine.createVolume(next.name, next.labels);
+    };
+    const all = await Promise.all(
+      Array.from({ length: 5 }, () => collect(engine, folder, { session, unmarked: [] }, NEVER)),
+    );
+    expect(all.filter(({ promotion }) => promotion !== undefined)).toHaveLength(1);
+    expect(all.flatMap(({ problems }) => problems)).toEqual([]);
+    expect([...engine.volumes.values()]).toEqual([next]);
+  });
+
+  it('leaves the lock that somebody has taken while its owner was taken for dead', async () => {
+    const a = await image('new-a:latest');
+    const session = new Session(engine, ['a']);
+    const { unlock } = await lockNames(
+      engine,
+      session,
+      [{ name: 'a:latest', imageId: a }],
+      { onRecovery: () => undefined },
+      NEVER,
+    );
+    engine.volumes.clear();
+    const next = await engine.createVolume('habitus-promotion', labelsOf(newSessionId(), thisProcess()));
+    await unlock?.();
+    await session.dispose({ force: false, noPrune: false });
+    expect([...engine.volumes.values()]).toEqual([next]);
+  });
+});
+
+describe('locks', () => {
+  it('that dead ones have left beside a promotion are removed, too, and those of the living are not', async () => {
+    const dead = newSessionId(0);
+    await engine.createVolume('habitus-promotion-after-x', labelsOf(dead, DEAD));
+    const living = await engine.createVolume('other', labelsOf(newSessionId(), thisProcess()));
+    expect(await listHoldings(engine, folder), 'not asked for').toEqual([]);
+    const found = await listHoldings(engine, folder, { volumes: true });
+    expect(found).toMatchObject([
+      { session: dead, life: 'dead', volumes: [{ name: 'habitus-promotion-after-x' }] },
+      { life: 'running', volumes: [{ name: 'other' }] },
+    ]);
+    expect(await collect(engine, folder, { session: dead, unmarked: [] }, NEVER)).toMatchObject({
+      volumes: 1,
+      problems: [],
+    });
+    expect([...engine.volumes.values()]).toEqual([living]);
+  });
+
+  it('that could not be removed are removed by the end of their session, or told of', async () => {
+    const session = new Session(engine, []);
+    await session.createVolume('lock', {}, NEVER);
+    const remove = engine.removeVolume.bind(engine);
+    engine.removeVolume = () => Promise.reject(new EngineError('it is stuck'));
+    await expect(session.removeVolume('lock')).rejects.toThrow('it is stuck');
+    const removal = { force: false, noPrune: false };
+    expect(await session.dispose(removal)).toEqual(['volume lock is left: it is stuck']);
+    engine.removeVolume = remove;
+    expect(await session.dispose(removal)).toEqual([]);
+    expect(engine.volumes.size).toBe(0);
+  });
+
+  it('that a session could not remove do not keep it from taking them anew', async () => {
+    const session = new Session(engine, []);
+    await session.createVolume('lock', { what: 'before' }, NEVER);
+    await takeLock({ engine, session }, { name: 'lock', labels: { what: 'now' } }, NEVER);
+    expect(engine.volumes.get('lock')?.labels).toMatchObject({ what: 'now', 'habitus.session': session.id });
+  });
+
+  it('that are made while somebody stops the build are removed at once', async () => {
+    const session = new Session(engine, []);
+    const stop = new AbortController();
+    const create = engine.createVolume.bind(engine);
+    engine.createVolume = (...given) => {
+      stop.abort(new Error('enough'));
+      return create(...given);
+    };
+    await expect(session.createVolume('lock', {}, stop.signal)).rejects.toThrow('enough');
+    expect(engine.volumes.size).toBe(0);
   });
 });

@@ -147,14 +147,13 @@ describe('giving final names', () => {
   it('takes its turn for one name, too', async () => {
     const { engine, session, promotions } = await prepare();
     const [first] = promotions;
-    const request = { image: 'busybox:latest', command: [], network: 'none', limits: {} };
-    const labels = labelsOf(newSessionId(), thisProcess());
-    const other = await engine.createContainer({ ...request, labels, name: 'habitus-promotion' }, NEVER);
-    const find = engine.findContainer.bind(engine);
+    const other = await engine.createVolume('habitus-promotion', labelsOf(newSessionId(), thisProcess()));
+    const create = engine.createVolume.bind(engine);
     const waits = new Promise<void>((resolve) => {
-      engine.findContainer = async (name) => {
+      engine.createVolume = async (...given) => {
+        const volume = await create(...given);
         resolve();
-        return find(name);
+        return volume;
       };
     });
     const run = promote(
@@ -167,7 +166,7 @@ describe('giving final names', () => {
     );
     await waits;
     expect((await engine.describeImage('a:latest'))?.id).not.toBe(first?.imageId);
-    await other.remove();
+    await engine.removeVolume(other);
     expect(await run).toEqual([]);
     expect((await engine.describeImage('a:latest'))?.id).toBe(first?.imageId);
   });
