@@ -10,6 +10,8 @@ const WORDS: readonly RegExp[] = [
   /failed to get digest sha256:/,
   /content digest sha256:[0-9a-f]{64}: not found/,
   /layer does not exist/,
+  // Of the classic builder on the containerd store, while somebody prunes images.
+  /commit failed: lease does not exist: not found/,
 ];
 /** The parent went between the work on a layer and the making of its image, which is made all the same. */
 const ORPHANED = /unknown parent image ID sha256:/;

@@ -57,8 +57,12 @@ async function withApp(engine: TestEngine): Promise<Given> {
   const label = `LABEL ${TEST_LABEL}=${made.id}`;
   const dockerfile = [`FROM ${BASE}`, ...runs, 'ENV A=b', 'CMD ["sh","-c","id"]', label, ''].join('\n');
   const context = tar([{ name: 'Dockerfile', type: '0', body: Buffer.from(dockerfile) }]);
-  const said = await made.api.bytes('POST', `/build?t=${made.name('app')}&rm=1`, Readable.from([context]));
-  expect(said.toString()).not.toContain('errorDetail');
+  const build = async (): Promise<string> =>
+    (await made.api.bytes('POST', `/build?t=${made.name('app')}&rm=1`, Readable.from([context]))).toString();
+  let said = await build();
+  // Other tests prune images of this engine, which takes a builder's lease.
+  if (said.includes('lease does not exist')) said = await build();
+  expect(said).not.toContain('errorDetail');
   return made;
 }
 

@@ -75,6 +75,7 @@ test.each([
   'failed to get digest sha256:0123: open content: no such file or directory',
   `content digest sha256:${'0'.repeat(64)}: not found`,
   'failed to get layer sha256:0123: layer does not exist',
+  `failed commit on ref "sha256:${'0'.repeat(64)}": commit failed: lease does not exist: not found`,
 ])('each way in which an engine says so is understood: %s', async (words) => {
   const { build, warnings } = await engine([words]);
   await build();
