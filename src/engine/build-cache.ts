@@ -29,7 +29,7 @@ const RELEASE = { tries: 20, pause: 250 };
  * While a build makes layers, the containerd store often answers 404 to a list of them (seen on 28.5). Docker 20.10 adds up its images,
  * too, and answers 500 where one loses a layer meanwhile (`layer … was not found (corruption?)`).
  */
-const LIST = { tries: 50, pause: 50, passing: [404, 500] };
+const LIST = { tries: 50, pause: 50, lost: /layer \S+ was not found/ };
 /** An engine adds up its disk, and prunes, for one client at a time, and refuses the others: twenty builds may wait for each other. */
 const BUSY = { patience: 180_000, pause: 200 };
 
@@ -104,7 +104,8 @@ async function listRecords(transport: Transport, signal: AbortSignal): Promise<r
       )) as { BuildCache?: readonly CacheRecord[] | null } | undefined;
       return answer?.BuildCache ?? [];
     } catch (error) {
-      const isPassing = error instanceof EngineError && LIST.passing.includes(error.status ?? 0);
+      const isPassing =
+        error instanceof EngineError && (error.status === 404 || LIST.lost.test(error.message));
       if (!isPassing || tries === LIST.tries) throw error;
       await setTimeout(LIST.pause, undefined, { signal });
     }
