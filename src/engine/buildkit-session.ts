@@ -18,6 +18,8 @@ import { secretsService } from './secrets-service.js';
 import { authService, openSession } from './session.js';
 
 const DOCKERFILE = 'Dockerfile';
+/** The engine may hang up before we have seen that the connection is of no use any more. */
+const TRANSPORT = /closing transport due to: connection error|received prior goaway/;
 const TARRED_DOCKERFILE = '.habitus.Dockerfile';
 
 /** @throws as `buildWithBuildKit` */
@@ -64,7 +66,8 @@ export async function buildInSession(
     signal.throwIfAborted();
     if (unreadable !== undefined) throw unusableContext(unreadable);
     // What BuildKit then says is of its own plumbing.
-    if (session.isBroken && error instanceof StepError && error.failure.exitCode === undefined)
+    const isPlumbing = error instanceof StepError && error.failure.exitCode === undefined;
+    if (isPlumbing && (session.isBroken || TRANSPORT.test(error.message)))
       throw brokenSession(transport.address, error);
     throw error;
   } finally {

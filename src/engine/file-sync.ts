@@ -8,7 +8,7 @@ import { followPaths } from './follow-paths.js';
 import { Offers, statOf } from './fsutil.js';
 import type { Call } from './grpc-call.js';
 import type { Handlers } from './grpc-server.js';
-import { GrpcError, STATUS } from './grpc-status.js';
+import { GrpcError, NonsenseError, STATUS } from './grpc-status.js';
 import { frame } from './grpc-frames.js';
 import { Outbox } from './outbox.js';
 import { dataHeadLength, END_OF_LIST, errorPacket, FINISH, StatPackets, writeDataHead } from './packets.js';
@@ -46,6 +46,8 @@ export function fileSyncService(
           onSent(name);
         } catch (error) {
           if (call.signal.aborted) return;
+          // That is no fault of the folder.
+          if (error instanceof NonsenseError) throw error;
           const failure = error instanceof Error ? error : new Error(String(error));
           onFailure(failure);
           await call.send(errorPacket(failure.message));

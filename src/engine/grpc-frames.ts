@@ -2,7 +2,7 @@
  * The messages of a gRPC call as they lie in its HTTP/2 stream: each after five bytes, a flag and its length.
  * Source: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md (Length-Prefixed-Message)
  */
-import { GrpcError, STATUS } from './grpc-status.js';
+import { NonsenseError, STATUS } from './grpc-status.js';
 
 export const PREFIX = 5;
 /** gRPC's own default; of what comes in a build session nothing is near it. */
@@ -41,9 +41,9 @@ export class Deframer {
     this.#size = bytes.length;
   }
 
-  /** @throws GrpcError where the stream has ended within a message */
+  /** @throws NonsenseError where the stream has ended within a message */
   end(): void {
-    if (this.#size > 0) throw new GrpcError(STATUS.internal, 'a message is cut off');
+    if (this.#size > 0) throw new NonsenseError(STATUS.internal, 'a message is cut off');
   }
 
   #needed(): number {
@@ -58,9 +58,9 @@ const NONE = Buffer.alloc(0);
 function lengthOf(bytes: Buffer): number {
   if (bytes.length < PREFIX) return PREFIX;
   if (bytes[0] !== 0)
-    throw new GrpcError(STATUS.unimplemented, 'compressed messages are not understood here');
+    throw new NonsenseError(STATUS.unimplemented, 'compressed messages are not understood here');
   const length = bytes.readUInt32BE(1);
   if (length > LARGEST)
-    throw new GrpcError(STATUS.resourceExhausted, `a message of ${length} bytes is too large`);
+    throw new NonsenseError(STATUS.resourceExhausted, `a message of ${length} bytes is too large`);
   return PREFIX + length;
 }

@@ -5,7 +5,7 @@
 import { performServerHandshake, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { Call } from './grpc-call.js';
-import { GrpcError, STATUS } from './grpc-status.js';
+import { GrpcError, NonsenseError, STATUS } from './grpc-status.js';
 
 /** Ends the call by returning, or with the status of a GrpcError that it throws. */
 export type Handler = (call: Call) => Promise<void>;
@@ -21,8 +21,15 @@ export interface GrpcServer {
 /** Node.js refuses new calls while the others hold more (MB): a health check must pass whatever is being sent. */
 const MEMORY = 256;
 
-/** @param socket connected to the client, which speaks HTTP/2 at once; it is closed with the server */
-export function serveGrpc(socket: Duplex, handlers: Handlers): GrpcServer {
+/**
+ * @param socket connected to the client, which speaks HTTP/2 at once; it is closed with the server
+ * @param onNonsense told when what comes over it is no gRPC, before the client is
+ */
+export function serveGrpc(
+  socket: Duplex,
+  handlers: Handlers,
+  onNonsense: () => void = () => undefined,
+): GrpcServer {
   const session = performServerHandshake(socket, { maxSessionMemory: MEMORY });
   // Calls hear of it.
   session.on('error', () => undefined);
@@ -32,7 +39,7 @@ export function serveGrpc(socket: Duplex, handlers: Handlers): GrpcServer {
     _flags: number,
     headers: readonly string[],
   ): void => {
-    void answer(new Call(stream, headers), handlers.get(path) ?? unknown);
+    void answer(new Call(stream, headers), handlers.get(path) ?? unknown, onNonsense);
   };
   session.on('stream', onStream);
   return {
@@ -53,11 +60,12 @@ export function unary(reply: (request: Buffer) => Buffer | Promise<Buffer>): Han
   };
 }
 
-async function answer(call: Call, handler: Handler): Promise<void> {
+async function answer(call: Call, handler: Handler, onNonsense: () => void): Promise<void> {
   try {
     await handler(call);
     call.end(STATUS.ok);
   } catch (error) {
+    if (error instanceof NonsenseError) onNonsense();
     if (error instanceof GrpcError) call.end(error.status, error.message);
     else call.end(STATUS.unknown, error instanceof Error ? error.message : String(error));
   }

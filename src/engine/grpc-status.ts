@@ -26,6 +26,9 @@ export class GrpcError extends Error {
   }
 }
 
+/** Of what comes in and is no message: more of it cannot be understood either. */
+export class NonsenseError extends GrpcError {}
+
 /** As a header carries it: what is not printable ASCII, and the percent sign, as the bytes of UTF-8. */
 export function encodeMessage(message: string): string {
   return [...Buffer.from(message)]

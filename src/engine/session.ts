@@ -8,7 +8,7 @@ import { CALLS, decodeText, EMPTY, encodeCredentials, SERVING } from './wire.js'
 
 export interface Session {
   readonly id: string;
-  /** Whether its connection has ended before it was closed. */
+  /** Whether its connection has ended before it was closed, or was of no use. */
   readonly isBroken: boolean;
   /** Ends it at once, in the middle of a transfer if need be. */
   close(): void;
@@ -41,11 +41,12 @@ export async function openSession(
   });
   // A broken session shows as the failure of the build that uses it.
   socket.on('error', () => undefined);
-  const server = serveGrpc(socket, offered);
   let state: 'open' | 'broken' | 'closed' = 'open';
-  socket.once('close', () => {
+  const breaks = (): void => {
     if (state === 'open') state = 'broken';
-  });
+  };
+  const server = serveGrpc(socket, offered, breaks);
+  socket.once('close', breaks);
   return {
     id,
     get isBroken() {

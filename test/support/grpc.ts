@@ -17,12 +17,12 @@ export interface Scene extends AsyncDisposable {
 
 const same = (message: Buffer): Buffer => message;
 
-export async function grpcScene(handlers: Handlers): Promise<Scene> {
+export async function grpcScene(handlers: Handlers, onNonsense?: () => void): Promise<Scene> {
   const ends: (() => void)[] = [];
   const sockets: Socket[] = [];
   const listener = createServer((socket) => {
     sockets.push(socket);
-    const server = serveGrpc(socket, handlers);
+    const server = serveGrpc(socket, handlers, onNonsense);
     ends.push(() => {
       server.close();
     });

@@ -50,6 +50,18 @@ describe('the messages of a call', () => {
   });
 });
 
+it('what is no gRPC is told to who serves before the other side hears of it', async () => {
+  const told: string[] = [];
+  await using scene = await grpcScene(new Map([[PATH, unary((request) => request)]]), () => told.push('us'));
+  const client = connect(`http://127.0.0.1:${scene.port}`);
+  const stream = client.request({ ':method': 'POST', ':path': PATH, te: 'trailers' });
+  stream.on('response', (headers) => told.push(String(headers['grpc-message'])));
+  stream.end(Buffer.from([1, 0, 0, 0, 0]));
+  await once(stream.resume(), 'close');
+  client.close();
+  expect(told).toEqual(['us', 'compressed messages are not understood here']);
+});
+
 describe('a gRPC call', () => {
   it('of one message is answered with one', async () => {
     await using scene = await served(unary((request) => Buffer.from(request.toString().toUpperCase())));
