@@ -51,6 +51,9 @@ const CALLS: readonly (readonly [string, Kind])[] = [
   ['POST /images/{id}/tag', 'hand-off'],
   ['DELETE /images/{id}', 'squash'],
   ['GET /containers/{id}/archive', 'hand-off'],
+  ['POST /volumes/create', 'squash'],
+  ['GET /volumes/{id}', 'hand-off'],
+  ['DELETE /volumes/{id}', 'squash'],
 ];
 const SESSION = ['POST /session', 'hand-off'] as const;
 const BUILDKIT_CALLS: readonly (readonly [string, Kind])[] = [
@@ -72,7 +75,7 @@ const asksForSessions = ({ engine }: Subject): boolean => engine.name === 'e20';
 
 /** What happens once however often it is asked for: such calls are sent again. */
 export function isRepeatable({ method, shape }: Pick<SeenCall, 'method' | 'shape'>): boolean {
-  return method !== 'POST' || /\/(?:kill|tag)$/.test(shape);
+  return method !== 'POST' || /\/(?:kill|tag)$|^\/volumes\/create$/.test(shape);
 }
 
 /** Whose answers are passed on while they come: nothing of them can be asked for again. */

@@ -225,7 +225,7 @@ function http(status: number, type: string, body: string): string {
 /** `/v1.51/images/127.0.0.1:1/habitus/x/1-a:latest/json?…` → `/images/{id}/json`. */
 export function shapeOf(path: string): string {
   const bare = path.replace(/\?.*$/s, '').replace(/^\/v[\d.]+(?=\/)/, '');
-  const [, kind = '', rest = ''] = /^\/(images|containers|exec|networks)\/(.*)$/.exec(bare) ?? [];
+  const [, kind = '', rest = ''] = /^\/(images|containers|exec|networks|volumes)\/(.*)$/.exec(bare) ?? [];
   if (kind === '' || /^(?:json|create|load|get|prune|search)$/.test(rest)) return bare;
   const verb = /\/(?:json|tag|archive|attach|start|wait|kill|exec|history)$/.exec(rest)?.[0] ?? '';
   return `/${kind}/{id}${verb}`;

@@ -28,8 +28,8 @@ const KINDS = ['squash', 'hand-off'] as const;
 
 /**
  * Whose connection may end without harm: an attached one ends like the output itself does, for whose end there is no mark; a
- * session is over once all is sent; what BuildKit keeps of a squash is only told of; and the lists are first asked for by the
- * search for what dead sessions have left, which a build does without.
+ * session is over once all is sent; what BuildKit keeps of a squash is only told of; the lists are first asked for by the
+ * search for what dead sessions have left, which a build does without; and a lock is removed once more when its session ends.
  */
 const MAY_SUCCEED = [
   '/containers/{id}/attach',
@@ -37,6 +37,7 @@ const MAY_SUCCEED = [
   '/build/prune',
   '/containers/json',
   '/images/json',
+  '/volumes/{id}',
 ];
 
 /** Broken connections of calls that are sent again are tried all in one build; the others one a build. */
