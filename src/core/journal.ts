@@ -27,8 +27,8 @@ const FILE = /^([0-9a-z]{12})\.jsonl$/;
 
 /** Where there is no folder to write in, nothing is noted, and what is noted is lost. */
 export class Journal {
-  readonly #folder: UserFolder;
   readonly session: string;
+  readonly #folder: UserFolder;
   readonly #engine: string;
   readonly #owner: Owner;
   #begun = false;

@@ -33,6 +33,19 @@ describe('a journal', () => {
     expect(readJournals(folder, 'engine')).toEqual([]);
   });
 
+  it('that is begun tells of its session alone, once', async () => {
+    const journal = new Journal(folder, SESSION, 'engine');
+    journal.begin();
+    expect(readJournals(folder, 'engine')).toEqual([
+      { session: SESSION, engine: 'engine', owner: thisProcess(), unmarked: [] },
+    ]);
+    journal.begin();
+    journal.note(IMAGE);
+    journal.begin();
+    expect((await readFile(file(), 'utf8')).trim().split('\n')).toHaveLength(2);
+    expect(readJournals(folder, 'engine')[0]?.unmarked).toEqual([IMAGE]);
+  });
+
   it('of another engine is left to those who use that', async () => {
     new Journal(folder, SESSION, 'engine').note(IMAGE);
     expect(readJournals(folder, 'other')).toEqual([]);

@@ -380,6 +380,25 @@ describe('a promotion that a dead one has begun', () => {
     expect([...engine.volumes.values()]).toEqual([next]);
   });
 
+  it('is not ended once more by who comes late, where somebody has given a name back since', async () => {
+    const earlier = await image('a:latest');
+    await engine.tagImage(earlier, 'held:latest');
+    const a = await image('new-a:latest');
+    const session = await leaveLock([{ name: 'a:latest', imageId: a, previous: earlier }]);
+    const remove = engine.removeVolume.bind(engine);
+    const seen: unknown[] = [];
+    engine.removeVolume = async (volume) => {
+      await remove(volume);
+      if (volume.name !== 'habitus-promotion') return;
+      seen.push(await idOf('a:latest'));
+      await engine.tagImage(earlier, 'a:latest');
+    };
+    const end = (): Promise<unknown> => collect(engine, folder, { session, unmarked: [] }, NEVER);
+    await Promise.all([end(), end(), end()]);
+    expect(seen).toEqual([a]);
+    expect(await idOf('a:latest')).toBe(earlier);
+  });
+
   it('leaves the lock that somebody has taken while its owner was taken for dead', async () => {
     const a = await image('new-a:latest');
     const session = new Session(engine, ['a']);
