@@ -40,8 +40,9 @@ describe('statistics', () => {
     expect(summarize(runs)).toEqual({ runs: 3, wall: 2, least: 1, most: 3, cpu: 2, megabytes: 160 });
   });
 
-  test('a ratio is that of the medians; its range is that of the rounds', () => {
+  test('a ratio is the median of those of the rounds, whatever the speed of the machine in each', () => {
     expect(compare(runsOf(1, 2, 9), runsOf(2, 2, 3))).toEqual({ ratio: 1, least: 0.5, most: 3 });
+    expect(compare(runsOf(1, 10, 100), runsOf(2, 20, 25)).ratio).toBe(0.5);
   });
 
   test('seconds have three digits, and never more than milliseconds', () => {
@@ -137,7 +138,7 @@ describe('the page', () => {
     const close = { ...CASE, title: 'tiny steps', rounds: 9 };
     const closer = { ...CASE, title: 'long ones', rounds: 15 };
     expect(pageOf([CASE, close, closer])).toContain(
-      'greatest value.\n\nWhere a ratio is close to the goal there are more. 9 rounds: tiny steps. 15 rounds: long ones.\n\n- CPU',
+      'greatest value. A ratio is the median of those of single rounds: the machine is not as fast in all of them.\n\nWhere a ratio is close to the goal there are more. 9 rounds: tiny steps. 15 rounds: long ones.\n\n- CPU',
     );
   });
 

@@ -65,7 +65,7 @@ export function buildCases(quick) {
       name: 'one-file',
       title: `${told}, one file changed`,
       goal: 1,
-      rounds: 15,
+      rounds: 25,
       fresh: 'file',
       steps: copies,
       context,

@@ -39,7 +39,7 @@ function intro({ count, builds }) {
 \`npm run bench\` measures it and writes this page. In each case every program builds the same images from the same Dockerfiles in a
 project folder of its own, on one engine; they run in turn, ${count} rounds after one that is not counted, and after each run the images
 are looked into: a build that did not make what it should is not a fast one. Shown are medians, and in brackets the least and the
-greatest value.
+greatest value. A ratio is the median of those of single rounds: the machine is not as fast in all of them.
 ${roundsOfClose(count, builds)}
 - CPU is what the client's processes used together. What the engine does for them is not in it (buildah has no engine: all of
   its work is).

@@ -23,14 +23,10 @@ export function summarize(runs) {
   };
 }
 
-/** The ratio of the medians, and the least and greatest ratio of two runs of the same round. */
+/** The ratios of two runs of the same round, for a machine's speed drifts: the median of them, the least and the greatest. */
 export function compare(ours, theirs) {
   const rounds = ours.slice(0, theirs.length).map(({ wall }, round) => wall / theirs[round].wall);
-  return {
-    ratio: summarize(ours).wall / summarize(theirs).wall,
-    least: Math.min(...rounds),
-    most: Math.max(...rounds),
-  };
+  return { ratio: median(rounds), least: Math.min(...rounds), most: Math.max(...rounds) };
 }
 
 /** Three significant digits, and never more than milliseconds: `0.047`, `1.23`, `12.3`, `123`. */
