@@ -119,7 +119,7 @@ export function buildCases(quick) {
       name: 'chains',
       title: `two chains with a critical path of ${size.nap + long} s`,
       goal: 1,
-      rounds: 9,
+      rounds: 15,
       fresh: 'token',
       // Whoever builds level by level needs twice the long nap.
       steps: [
