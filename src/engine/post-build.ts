@@ -36,8 +36,9 @@ export function buildQuery(request: BuildRequest): BuildQuery {
     networkmode: request.network === 'default' ? undefined : request.network,
     nocache: request.noCache ? '1' : undefined,
     rm: request.removeContainers ? '1' : '0',
-    // A failed RUN otherwise leaves its container, with all its data, behind.
-    forcerm: '1',
+    // A failed RUN otherwise leaves its container, with all its data, behind. It overrides `rm`: without that, who sends the
+    // build removes what a failed one leaves.
+    forcerm: request.removeContainers ? '1' : '0',
   };
 }
 

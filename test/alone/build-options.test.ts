@@ -1,7 +1,8 @@
 /** Options and keys that reach the builder: cache, target, args, network, limits, choice of steps. */
 import { describe, expect, test } from 'vitest';
-import { built } from '../support/build-library.js';
-import { buildYml, project, someSubjects } from '../support/build-project.js';
+import { built, buildProject } from '../support/build-library.js';
+import { buildYml, project, someSubjects, subjects } from '../support/build-project.js';
+import { EngineApi } from '../support/squash-api.js';
 
 const RANDOM = 'cat /proc/sys/kernel/random/uuid > /id';
 
@@ -104,4 +105,43 @@ describe.each(someSubjects('e28'))('on $name', (subject) => {
     const { result } = await built(subject, given, { steps: ['b'] });
     expect(result.steps.map(({ label }) => label)).toEqual(['a', 'b']);
   });
+});
+
+describe.each(subjects().filter(({ builder }) => builder === 'classic'))('on $name', (subject) => {
+  test.concurrent(
+    'containers of RUN are left where that is asked for, but not by a build that fails',
+    async () => {
+      const given = await project(subject.engine, {
+        'build.yml': buildYml({ good: ['target: good'], bad: [] }),
+        Dockerfile: [
+          'FROM busybox:latest AS good',
+          'LABELLED',
+          'RUN echo @good-first',
+          'RUN echo @good-second',
+          'FROM good',
+          'RUN echo @bad-first',
+          'RUN echo @bad-second && exit 1',
+          '',
+        ].join('\n'),
+      });
+      const api = new EngineApi(subject.engine.host);
+      const left = async (step: string): Promise<readonly string[]> => {
+        const all = await api.json<readonly { Id: string; Command: string }[]>(
+          'GET',
+          '/containers/json?all=1',
+        );
+        return all.flatMap(({ Id, Command }) => (Command.includes(`${given.id}/${step}-`) ? [Id] : []));
+      };
+      const options = { removeContainers: false, steps: ['good'] };
+      await built(subject, given, options);
+      const good = await left('good');
+      for (const id of good) await api.bytes('DELETE', `/containers/${id}?v=1`);
+      expect(good).toHaveLength(2);
+      const failed = await buildProject(subject, given, { ...options, steps: ['bad'] });
+      expect(failed.result.status).toBe('failed');
+      expect(await left('bad')).toEqual([]);
+      await built(subject, given, { removeContainers: true, steps: ['good'], noCache: true });
+      expect(await left('good')).toEqual([]);
+    },
+  );
 });
