@@ -128,13 +128,20 @@ function explain(root: ConfigNode, path: Path, issue: z.core.$ZodIssue): Explana
 
 /** A secret is named after what it is for; a text beside it is most often the variable that holds it. */
 function adviceOn(path: Path): string | undefined {
+  const [, of, , key, inner] = path;
+  if (of === 'steps' && path.length === 4 && key === 'args')
+    return 'write each on a line of its own: "KEY: value"';
+  if (of === 'steps' && path.length === 4 && key === 'cleanup')
+    return 'write "commands:" below it, and a list of commands';
+  if (of === 'steps' && path.length === 5 && inner === 'commands')
+    return 'write each on a line of its own: "- COMMAND"';
   return path.at(-2) === 'secrets' && typeof path.at(-1) === 'string' ? SECRET_FORMS : undefined;
 }
 
 function wantedType(issue: z.core.$ZodIssueInvalidType | z.core.$ZodIssueInvalidUnion, key: string): string {
   if (key === 'squash') return 'true, false or a mapping with "from"';
   if (issue.code === 'invalid_union') return 'a text or a list of texts';
-  if (key === 'no_cache' || key === 'keep') return 'true or false';
+  if (key === 'no_cache' || key === 'keep' || key === 'command_cache') return 'true or false';
   return TYPES[issue.expected] ?? issue.expected;
 }
 

@@ -28,9 +28,10 @@ export function parseFlag(value: string, context: z.core.$RefinementCtx, hint?: 
   return z.NEVER;
 }
 
+/** An empty text is no answer. */
 export const flag = z
   .string()
-  .transform((value, context) => parseFlag(value, context))
+  .transform((value, context) => (value === '' ? null : parseFlag(value, context)))
   .register(editorShapes, { shape: () => flagShape });
 
 /** A list whose only item may stand alone. */
@@ -40,6 +41,13 @@ export function list<Item extends z.ZodType>(item: Item) {
     .register(editorShapes, {
       shape: () => ({ anyOf: [{ type: 'array', items: inEditors(item) }, inEditors(item)] }),
     });
+}
+
+/** Where an empty text says that the key is not given. */
+export function unlessEmpty<Value extends z.ZodType>(value: Value) {
+  return z
+    .preprocess((given) => (given === '' ? null : given), value.nullish())
+    .register(editorShapes, { shape: () => inEditors(value) });
 }
 
 /** A mapping with keys of the user's choice: a Map, in which `__proto__` is a key like any other. */

@@ -13,6 +13,7 @@ import {
   looseText,
   parseFlag,
   text,
+  unlessEmpty,
   type JsonSchema,
 } from './schema-parts.js';
 import { buildSecrets, secretKeys, ssh, stepSecrets } from './secret-schema.js';
@@ -99,14 +100,14 @@ export const stepSchema = z.strictObject({
   ssh: ssh
     .nullish()
     .describe('What --mount=type=ssh may use: true, or as docker build --ssh; since version 2026-11-22'),
-  artifacts: list(artifact)
+  artifacts: unlessEmpty(list(artifact))
     .nullish()
     .describe('SOURCE[:DEST]: what dependents get; SOURCE in the image, DEST a folder in their contexts'),
   cleanup: cleanup.nullish().describe('What must not stay in the image'),
   squash: squash
     .nullish()
     .describe('Make one layer of all above the base; default: with cleanup; since version 2026-11-22'),
-  depends_on: list(text).nullish().describe('Labels or image names of the steps to wait for'),
+  depends_on: unlessEmpty(list(text)).nullish().describe('Labels or image names of the steps to wait for'),
   command: text.nullish().describe("Run in a container of the step's image after it is built"),
   command_cache: flag
     .nullish()
@@ -120,7 +121,7 @@ export const stepSchema = z.strictObject({
   keep: flag.nullish().describe('Whether the image stays; default: unless another step uses it'),
 });
 
-/** One step as checked; absent, `null` and (but for args and timeout) empty texts all mean that a key is not given. */
+/** One step as checked; absent, `null` and (but for args, cleanup and timeout) empty texts all mean that a key is not given. */
 export type StepConfig = z.output<typeof stepSchema>;
 
 /** A step of which only the sound keys are left, after the others were reported. */

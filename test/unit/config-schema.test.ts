@@ -123,6 +123,20 @@ a:
   ]);
 });
 
+test('an empty text leaves to the rule whether an image stays, and names no step and no artifact', async () => {
+  const step = await loadStep(
+    steps(`
+a:
+  name: app
+  keep: _env(KEEP:-)
+  command_cache: ""
+  artifacts: ""
+  depends_on: ""
+`),
+  );
+  expect(step).toMatchObject({ keep: true, commandCache: false, artifacts: [], dependsOn: [] });
+});
+
 test.each([
   ['true', true],
   ['True', true],
@@ -241,6 +255,7 @@ fourth:
     build.yml:10:28: error: "commands" of "cleanup" of step "builder" must be a list, not a text
       10 |       cleanup: { commands: rm -rf /x, comands: [] }
          |                            ^~~~~~~~~
+         = write each on a line of its own: "- COMMAND"
     build.yml:10:39: error: unknown key "comands" in "cleanup" of step "builder"
       10 |       cleanup: { commands: rm -rf /x, comands: [] }
          |                                       ^~~~~~~
