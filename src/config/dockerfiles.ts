@@ -1,7 +1,8 @@
 /** What steps read from disk when the plan is made: their context folders, Dockerfiles and ignore files. */
 import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { DockerfileSyntaxError, type findImageReferences } from '../dockerfile/references.js';
+import { frontendOf } from '../dockerfile/frontend.js';
+import { DockerfileSyntaxError, stageNames, type findImageReferences } from '../dockerfile/references.js';
 import { findBase, type Base } from '../dockerfile/stages.js';
 import { folderState, type FolderState } from './folder-state.js';
 import { describe, keyRange, rangeOf, type Checked } from './issues.js';
@@ -52,7 +53,7 @@ export class DockerfileReader {
     }
     const uses = this.#uses(path, dockerfile.content, args, given(step.config.target));
     const ignore = this.#ignore([`${path}.dockerignore`, join(context, '.dockerignore')]);
-    if (uses === undefined) return undefined;
+    if (uses === undefined || !this.#targetIsSound(step, dockerfile.content, args)) return undefined;
     return { context, path, content: dockerfile.content, ...uses, ...(ignore !== undefined && { ignore }) };
   }
 
@@ -121,6 +122,24 @@ export class DockerfileReader {
     }
   }
 
+  /** A stage may have a number for a name; what another frontend takes for a target, only that knows. */
+  #targetIsSound({ label, config }: Step, content: Buffer, args: Readonly<Record<string, string>>): boolean {
+    const target = given(config.target);
+    if (target === undefined || /^\d+$/.test(target)) return true;
+    const frontend = frontendOf(content, args);
+    if (frontend !== undefined && !/^(?:docker\.io\/)?docker\/dockerfile(?:$|[:@])/.test(frontend))
+      return true;
+    const names = stageNames(content);
+    if (names.includes(target.toLowerCase())) return true;
+    const all =
+      names.length === 0
+        ? 'no stage there has a name: write "FROM IMAGE AS NAME"'
+        : `the stages there are ${names.join(', ')}`;
+    const message = `the target "${target}" of ${describe(stepPath(label))} is no stage of its Dockerfile`;
+    this.#report(label, 'target', message, didYouMean(target, names, all));
+    return false;
+  }
+
   /** The first that exists counts; Docker strips a byte order mark. */
   #ignore(paths: readonly string[]): string | undefined {
     for (const path of paths) {
@@ -141,7 +160,12 @@ export class DockerfileReader {
     return outcome;
   }
 
-  #report(label: string, key: 'context' | 'dockerfile', message: string, hint: string | undefined): void {
+  #report(
+    label: string,
+    key: 'context' | 'dockerfile' | 'target',
+    message: string,
+    hint: string | undefined,
+  ): void {
     const { root, source, problems } = this.checked;
     const path = stepPath(label, key);
     const range = rangeOf(root, path);

@@ -1,5 +1,5 @@
 /** build.yml to an immutable plan: read, parse, check, resolve. Nothing here touches Docker. */
-import { resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import type { Plan } from '../core/plan.js';
 import { UsageError } from '../core/errors.js';
 import { findImageReferences } from '../dockerfile/references.js';
@@ -85,7 +85,7 @@ function readPlan(options: LoadOptions, findImages: FindImageReferences): Loaded
   const file = buildFileOf(options);
   const problems = new Problems();
 
-  const { content, source } = readSource(file);
+  const { content, source } = readSource(file, join(workDirectory, options.file ?? ''));
   const parsed = parseYaml(source);
   if ('problems' in parsed) {
     for (const problem of parsed.problems) problems.add(problem);
@@ -114,7 +114,11 @@ function readPlan(options: LoadOptions, findImages: FindImageReferences): Loaded
   };
 }
 
-function readSource(file: string): { readonly content: Buffer; readonly source: SourceText } {
+/** @param inWorkDirectory where the file would be if `-f` were relative to that */
+function readSource(
+  file: string,
+  inWorkDirectory: string,
+): { readonly content: Buffer; readonly source: SourceText } {
   const outcome = readSmallFile(file);
   const refuse = (message: string, hint: string): ConfigError =>
     new ConfigError([{ severity: 'error', message, file, hint }]);
@@ -122,7 +126,9 @@ function readSource(file: string): { readonly content: Buffer; readonly source: 
     case 'missing':
       throw refuse(
         `there is no build file ${file}`,
-        'name the folder that holds build.yml with -d, or the file itself with -f',
+        readSmallFile(inWorkDirectory).kind === 'read'
+          ? `did you mean -f ${relative('', inWorkDirectory)}? -f is relative to the current folder, not to -d`
+          : 'name the folder that holds build.yml with -d, or the file itself with -f',
       );
     case 'unusable':
       throw refuse(`the build file ${file} ${outcome.why}`, 'name another build file with -f');

@@ -28,6 +28,36 @@ first: { name: first }
   expect(step(loaded, 'last').dependsOn).toEqual(['middle', 'zero']);
 });
 
+const STAGES = 'FROM scratch AS compile\nFROM scratch AS Ship\n';
+
+test.each([
+  ['complie', STAGES, '= did you mean "compile"?'],
+  ['test', STAGES, '= the stages there are compile, ship'],
+  ['ship', 'FROM scratch\n', '= no stage there has a name: write "FROM IMAGE AS NAME"'],
+  ['x', `# syntax=docker/dockerfile:1\n${STAGES}`, '= the stages there are compile, ship'],
+])('the target %s that is no stage is told with its place', async (target, dockerfile, hint) => {
+  const problems = await problemsOf({
+    'build.yml': steps(`app: { name: app, target: ${target} }\n`),
+    Dockerfile: dockerfile,
+  });
+  expect(problems).toContain(
+    `build.yml:4:31: error: the target "${target}" of step "app" is no stage of its Dockerfile\n`,
+  );
+  expect(problems).toContain(hint);
+});
+
+test.each([
+  ['SHIP', STAGES],
+  ['1', STAGES],
+  ['anything', `# syntax=example.com/other\n${STAGES}`],
+])('the target %s may be one', async (target, dockerfile) => {
+  const step = await loadStep({
+    'build.yml': steps(`app: { name: app, target: ${target} }\n`),
+    Dockerfile: dockerfile,
+  });
+  expect(step.target).toBe(target);
+});
+
 test('depends_on takes labels and image names; where both exist and differ, the label wins', async () => {
   const loaded = await load(
     steps(`

@@ -108,7 +108,8 @@ const drafts: fc.Arbitrary<readonly Draft[]> = fc
           noCache: fc.boolean(),
           keep: fc.boolean(),
           command: fc.option(filled, { nil: undefined }),
-          target: fc.option(filled, { nil: undefined }),
+          // Any other word has to be a stage.
+          target: fc.option(fc.nat().map(String), { nil: undefined }),
         }),
       ),
     ),

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { expect, test } from 'vitest';
 import { ConfigError } from '../../src/config/diagnostic.js';
 import { loadPlan } from '../../src/config/load.js';
@@ -55,6 +55,10 @@ test('a file that is not there, or is no file, is told with what to do', async (
     message: `build.yml: there is no build file ${folder}/build.yml`,
     hint: 'name the folder that holds build.yml with -d, or the file itself with -f',
     exitCode: 2,
+  });
+  await writeFile(join(folder, 'ci.yml'), '');
+  await expect(loadPlan(options(folder, { file: 'ci.yml' }))).rejects.toMatchObject({
+    hint: `did you mean -f ${relative('', folder)}/ci.yml? -f is relative to the current folder, not to -d`,
   });
   await mkdir(join(folder, 'build.yml'));
   await expect(loadPlan(options(folder))).rejects.toThrow(`the build file ${folder}/build.yml is a folder`);
@@ -209,8 +213,9 @@ test('keys that come twice, and keys that are no texts, are told', async () => {
 });
 
 test('anchors, aliases and merges work as in the original', async () => {
-  const { plan } = await load(
-    steps(`
+  const { plan } = await load({
+    Dockerfile: 'FROM scratch AS x\n',
+    'build.yml': steps(`
 a: &base
   name: app
   args: &args { A: 1, B: 2 }
@@ -222,7 +227,7 @@ c:
   name: third
   args: { <<: *args, B: 3 }
 `),
-  );
+  });
   expect(
     plan.steps.map(({ imageName, args, noCache, target }) => [imageName, args, noCache, target]),
   ).toEqual([
