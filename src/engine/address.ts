@@ -128,11 +128,12 @@ function sshTarget(parsed: URL): SshTarget {
 
 async function flagTls(options: ConnectOptions, host: string): Promise<TlsFiles | undefined> {
   const { env } = options;
+  const wanted = options.tls ?? (Boolean(env['DOCKER_TLS_VERIFY']) || Boolean(options.certs));
+  if (/^(?:unix|npipe|ssh|http):\/\//.test(host)) return undefined;
+  if (!wanted && !host.startsWith('https://')) return undefined;
   const folder = options.certs ?? env['DOCKER_CERT_PATH'];
-  const verify = options.tls === true || Boolean(env['DOCKER_TLS_VERIFY']) || host.startsWith('https://');
-  if (/^(?:unix|npipe|ssh|http):\/\//.test(host) || !(verify || folder)) return undefined;
-  if (folder) return readTls(folder, verify || options.certs !== undefined);
-  return readTls(dockerConfigFolder(env), verify, 'optional');
+  // Certificates alone do not make the Docker command line speak TLS.
+  return folder ? readTls(folder, true) : readTls(dockerConfigFolder(env), true, 'optional');
 }
 
 async function readTls(

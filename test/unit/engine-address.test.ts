@@ -72,6 +72,21 @@ describe('the address of the engine', () => {
     writeFileSync(join(config, 'key.pem'), 'KEY');
     expect(await resolveAddress(options)).toMatchObject({ kind: 'tcp', port: 2376, tls: { verify: true } });
   });
+
+  it.each([
+    ['certificates of the environment alone', {}, { DOCKER_CERT_PATH: '/missing' }],
+    ['what the flag denies', { tls: false }, { DOCKER_TLS_VERIFY: '1', DOCKER_CERT_PATH: '/missing' }],
+  ])('speaks no TLS for %s', async (_, options, env) => {
+    const address = await resolveAddress({ host: 'tcp://h:2375', ...options, env });
+    expect(address).toMatchObject({ kind: 'tcp', port: 2375 });
+    expect(address).not.toHaveProperty('tls');
+  });
+
+  it('speaks it for a folder of certificates that a flag names', async () => {
+    for (const name of ['ca.pem', 'cert.pem', 'key.pem']) writeFileSync(join(config, name), name);
+    const address = await resolveAddress({ host: 'tcp://h', certs: config, env: {} });
+    expect(address).toMatchObject({ port: 2376, tls: { verify: true } });
+  });
 });
 
 describe('parsing an address', () => {
