@@ -38,6 +38,7 @@ export async function openSecrets(
   const wanted = more.size > 0 || plan.steps.some(({ secrets }) => secrets.length > 0);
   const redactor = createRedactor();
   if (!wanted) return { all: [], redactor, warnings: [], of: () => [] };
+  refuseAnyAddress(how.binding);
   const key = await openDigestKey(userFolder(process.env));
   const { byStep, distinct } = await readSecrets(plan, {
     env,
@@ -66,6 +67,14 @@ export async function openSecrets(
     ],
     of: (label) => byStep.get(label) ?? [],
   };
+}
+
+/** @throws UsageError */
+function refuseAnyAddress(binding: string | undefined): void {
+  if (binding === undefined || !/^(?:0\.0\.0\.0|\[?::\]?)$/.test(binding)) return;
+  throw new UsageError(`--binding ${binding} is no address that RUN could call`, {
+    hint: 'Give the one address of this machine that build containers can reach.',
+  });
 }
 
 export interface ServiceFacts {
@@ -132,11 +141,6 @@ class LateService implements SecretService {
   async #open(): Promise<SecretService> {
     const { binding, port = 0, user, password, authentication } = this.#how;
     const { engine, builder, plan, version, warn } = this.#facts;
-    if (binding !== undefined && /^(?:0\.0\.0\.0|\[?::\]?)$/.test(binding)) {
-      throw new UsageError(`--binding ${binding} is no address that RUN could call`, {
-        hint: 'Give the one address of this machine that build containers can reach.',
-      });
-    }
     return createSecretService({
       address: binding ?? (await this.#address()),
       ...(port !== 0 && { port }),

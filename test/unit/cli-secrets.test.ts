@@ -95,6 +95,26 @@ describe('a build', () => {
     expect(await build('FROM scratch\n')).toMatchObject({ code: 3 });
   });
 
+  test.each(['0.0.0.0', '::', '[::]'])(
+    'is refused with --binding %s, before any engine is asked',
+    async (address) => {
+      const { code, err } = await build('FROM scratch\n', '--binding', address);
+      expect(code).toBe(2);
+      expect(err).toContain(
+        `error: --binding ${address} is no address that RUN could call\n` +
+          '  → Give the one address of this machine that build containers can reach.\n',
+      );
+    },
+  );
+
+  test('says with --print which flags are no longer needed', async () => {
+    const told = await build('FROM scratch\n', '--print', '--use-stat');
+    expect(told).toMatchObject({ code: 0, err: 'note: --use-stat is no longer needed\n' });
+    expect(await build('FROM scratch\n', '--print', '--use-stat', '--log-level=warn')).toMatchObject({
+      err: '',
+    });
+  });
+
   test('shows with --print where secrets come from, and reads none', async () => {
     vi.stubEnv('CLI_TOKEN', undefined);
     const { code, out, err } = await build('FROM scratch\n', '--print');
