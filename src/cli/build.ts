@@ -6,7 +6,7 @@ import { toJson } from '../report/json.js';
 import { createReporter } from '../report/reporter.js';
 import type { Appearance } from './appearance.js';
 import type { CommandLine, Notice } from './command-line.js';
-import { openLog } from './log.js';
+import { isTold, openLog } from './log.js';
 import { watchSignals, type SignalWatch } from './signals.js';
 import { checkWorkDirectory } from './work-directory.js';
 import type { World } from './world.js';
@@ -39,10 +39,10 @@ export async function runBuildCommand(
   });
   try {
     using log = await openLog(display, tell);
-    display.notices.forEach(tell);
+    display.notices.filter((notice) => isTold(notice, display)).forEach(tell);
     const emit = (event: BuildEvent): void => {
       if (event.type === 'build-started') session = event.session;
-      reporter.emit(event);
+      if (event.type !== 'notice' || isTold(event, display)) reporter.emit(event);
       log.emit(event);
     };
     const { build } = await world.loadLibrary();

@@ -49,6 +49,8 @@ export function readCommandLine(argv: readonly string[]): CommandLine {
   const [first = '', ...rest] = argv;
   if (isImageCommand(first)) return readImageCommandLine(first, rest);
   if (isSessionCommand(first)) return readSessionCommandLine(first, rest);
+  const asked = readOriginalWords(first, rest);
+  if (asked !== undefined) return asked;
   const { flags } = readWords(BUILD, argv);
   if (flags.help === true) return { command: 'help', of: 'build' };
   if (flags.version === true) return { command: 'version' };
@@ -61,11 +63,20 @@ export function readCommandLine(argv: readonly string[]): CommandLine {
       pretty: flags.pretty ?? true,
       suppress: flags.suppress ?? false,
       json: flags.json ?? false,
-      logLevel: flags['log-level'] ?? (flags.level === undefined ? undefined : LEVELS[flags.level]),
+      logLevel: flags['log-level'] ?? (flags.level ? LEVELS[flags.level] : undefined),
       logFile: flags['log-file'] === '' ? undefined : flags['log-file'],
       notices: notices(flags),
     },
   };
+}
+
+/** The original took two flags as words, too. */
+function readOriginalWords(first: string, [of, ...more]: readonly string[]): CommandLine | undefined {
+  if (more.length > 0) return undefined;
+  if (first === 'version' && of === undefined) return { command: 'version' };
+  if (first !== 'help') return undefined;
+  if (of === undefined) return { command: 'help', of: 'build' };
+  return isImageCommand(of) || isSessionCommand(of) ? { command: 'help', of } : undefined;
 }
 
 function isImageCommand(word: string): word is ImageCommand {
@@ -83,7 +94,7 @@ const LEVELS = {
   warning: 'warn',
   error: 'error',
   critical: 'error',
-} as const satisfies Record<NonNullable<FlagValues['level']>, LogLevel>;
+} as const satisfies Record<Exclude<FlagValues['level'], undefined | ''>, LogLevel>;
 
 function buildOptions(flags: FlagValues): BuildOptions {
   return given({
@@ -125,15 +136,23 @@ function buildOptions(flags: FlagValues): BuildOptions {
   });
 }
 
+/** It stands in Dockerfiles that were written for `--authentication-secret-server` alone. */
+const ORIGINAL_PASSWORD = 'admin';
+
 function secretOptions(flags: FlagValues): SecretOptions {
-  const { 'sec-providers': providers, secrets } = flags;
+  const {
+    'sec-providers': providers,
+    'authentication-secret-server': authentication,
+    'password-secret-server': password,
+    secrets,
+  } = flags;
   const wanted = providers === undefined || providers.length === 0 ? undefined : providers;
   return given({
     binding: flags.binding,
     port: flags.port,
     user: flags['user-secret-server'],
-    password: flags['password-secret-server'],
-    authentication: flags['authentication-secret-server'],
+    password: password || (authentication === true ? ORIGINAL_PASSWORD : undefined),
+    authentication,
     allowCommands: flags['allow-secret-commands'],
     providers: secrets === false ? [] : wanted,
   });
@@ -154,24 +173,26 @@ function refuseContradictions(flags: FlagValues): void {
   }
 }
 
-/** Switches that say what is so by itself, and what is of no use any more. */
+/** Switches that say what is so by itself, what is of no use any more, and a password that everybody knows. */
 function notices(flags: FlagValues): Notice[] {
-  const {
-    secrets,
-    'authentication-secret-server': authentication,
-    'password-secret-server': password,
-  } = flags;
   const needless = [
-    ...(secrets === true ? ['--secrets'] : []),
-    ...(authentication === true && password === undefined ? ['--authentication-secret-server'] : []),
+    ...(flags.secrets === true ? ['--secrets'] : []),
     ...(flags['use-stat'] === undefined ? [] : ['--use-stat']),
     ...(flags.os === undefined ? [] : ['--os']),
   ];
   const are = needless.length === 1 ? 'is' : 'are';
-  return needless.length === 0
-    ? []
-    : [{ level: 'info', message: `${and(needless)} ${are} no longer needed` }];
+  const isKnown = flags['authentication-secret-server'] === true && !flags['password-secret-server'];
+  return [
+    ...(needless.length === 0
+      ? []
+      : [{ level: 'info', message: `${and(needless)} ${are} no longer needed` } as const]),
+    ...(isKnown ? [{ level: 'warning', message: KNOWN_PASSWORD } as const] : []),
+  ];
 }
+
+const KNOWN_PASSWORD =
+  `--authentication-secret-server: the password of the secrets service is "${ORIGINAL_PASSWORD}", as it always was; ` +
+  'choose one with --password-secret-server, or leave both out for another in each step';
 
 function and(words: readonly string[]): string {
   return new Intl.ListFormat('en-GB').format(words);

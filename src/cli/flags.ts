@@ -8,6 +8,7 @@ import {
   oneOf,
   port,
   providers,
+  unlessEmpty,
   userName,
   variableName,
   wholeNumber,
@@ -73,8 +74,11 @@ export const FLAGS = {
     help: 'allow after_build_command, which runs on this machine',
   }),
   network: single('MODE', anyText, { group: 'manner', help: 'network mode of RUN (default: default)' }),
-  'docker-memory': single('BYTES', bytes, { group: 'manner', help: 'memory limit of RUN, such as 512m' }),
-  'docker-cpuset-cpus': single('CPUS', cpuList, {
+  'docker-memory': single('BYTES', unlessEmpty(bytes), {
+    group: 'manner',
+    help: 'memory limit of RUN, such as 512m',
+  }),
+  'docker-cpuset-cpus': single('CPUS', unlessEmpty(cpuList), {
     group: 'manner',
     help: 'CPUs that RUN may use, such as 0-3',
   }),
@@ -108,7 +112,7 @@ export const FLAGS = {
   }),
   'authentication-secret-server': toggle({
     group: 'secrets',
-    help: 'Dockerfiles send that password by themselves',
+    help: 'Dockerfiles send it by themselves (default: admin)',
   }),
   proof: single('FILE', anyText, {
     group: 'secrets',
@@ -134,9 +138,9 @@ export const FLAGS = {
   'log-file': single('FILE', anyText, { group: 'show', help: 'append diagnostics to FILE, as JSON lines' }),
   'log-level': single('LEVEL', oneOf('debug', 'info', 'warn', 'error'), {
     group: 'show',
-    help: 'debug, info, warn or error (default: info in a file, warn on screen)',
+    help: 'the least that is told: debug, info, warn or error (default: info)',
   }),
-  level: single('LEVEL', oneOf('debug', 'info', 'notice', 'warning', 'error', 'critical'), {
+  level: single('LEVEL', unlessEmpty(oneOf('debug', 'info', 'notice', 'warning', 'error', 'critical')), {
     group: 'show',
     help: 'the same in the words of earlier versions',
   }),

@@ -22,7 +22,7 @@ export async function openLog(
   display: Pick<Display, 'logFile' | 'logLevel'>,
   tell: (notice: Notice) => void,
 ): Promise<Log> {
-  if (display.logFile === undefined) return screenLog(display.logLevel ?? 'warn', tell);
+  if (display.logFile === undefined) return screenLog(display.logLevel ?? 'info', tell);
   return await fileLog(display.logFile, display.logLevel ?? 'info', tell);
 }
 
@@ -68,6 +68,16 @@ function openForAppending(file: string): number {
       cause: error,
     });
   }
+}
+
+/** Whether the screen is told of it: where there is a log file, the level is that of the file. */
+export function isTold(
+  { level }: Pick<Notice, 'level'>,
+  { logFile, logLevel = 'info' }: Pick<Display, 'logFile' | 'logLevel'>,
+): boolean {
+  if (logFile !== undefined) return true;
+  const own: LogLevel = level === 'warning' ? 'warn' : level;
+  return LOG_LEVELS.indexOf(own) >= LOG_LEVELS.indexOf(logLevel);
 }
 
 /** How many notices are remembered so that a diagnostic does not repeat one. */

@@ -46,7 +46,7 @@ async function run(line: CommandLine, appearance: Appearance, world: World): Pro
       return EXIT.ok;
     case 'print': {
       const { runPrintCommand } = await import('./print.js');
-      return await runPrintCommand(line.options, appearance, world);
+      return await runPrintCommand(line, appearance, world);
     }
     case 'build': {
       const { runBuildCommand } = await import('./build.js');

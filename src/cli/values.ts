@@ -26,8 +26,13 @@ export function oneOf<const T extends string>(...words: readonly [T, ...T[]]): K
   return {
     // Intl.ListFormat would take as long as all the rest of --help.
     takes: `${words.slice(0, -1).join(', ')} or ${words.at(-1) ?? ''}`,
-    parse: (text) => words.find((word) => word === text),
+    parse: (text) => words.find((word) => word === text.toLowerCase()),
   };
+}
+
+/** Where an empty text says that the flag is not given, as in `-docker-memory=$MEMORY` where MEMORY is not set. */
+export function unlessEmpty<T>(kind: Kind<T>): Kind<T | ''> {
+  return { takes: kind.takes, parse: (text) => (text === '' ? '' : kind.parse(text)) };
 }
 
 export function wholeNumber(least: number): Kind<number> {

@@ -245,13 +245,13 @@ describe('the command line', () => {
   });
 
   test('says once which flags are no longer needed', () => {
-    const argv = ['-use-stat', '-os', 'alpine', '-os', 'debian', '-secrets', '-authentication-secret-server'];
+    const argv = ['-use-stat', '-os', 'alpine', '-os', 'debian', '-secrets'];
     expect(read(...argv)).toMatchObject({
       display: {
         notices: [
           {
             level: 'info',
-            message: '--secrets, --authentication-secret-server, --use-stat and --os are no longer needed',
+            message: '--secrets, --use-stat and --os are no longer needed',
           },
         ],
       },
@@ -259,12 +259,40 @@ describe('the command line', () => {
     expect(read('-os=x').display.notices).toEqual([{ level: 'info', message: '--os is no longer needed' }]);
   });
 
-  test('takes authentication for needless, unless there is a password of the user', () => {
-    const argv = ['-authentication-secret-server', '-password-secret-server=x'];
-    expect(read(...argv)).toMatchObject({
-      options: { secrets: { authentication: true, password: 'x' } },
-      display: { notices: [] },
-    });
+  test('authentication alone has the password that it always had, and says so', () => {
+    const alone = read('-authentication-secret-server', '-password-secret-server=');
+    expect(alone.options.secrets).toEqual({ authentication: true, password: 'admin' });
+    expect(alone.display.notices).toEqual([
+      {
+        level: 'warning',
+        message:
+          '--authentication-secret-server: the password of the secrets service is "admin", as it always was; ' +
+          'choose one with --password-secret-server, or leave both out for another in each step',
+      },
+    ]);
+    const chosen = read('-authentication-secret-server', '-password-secret-server=x');
+    expect(chosen.options.secrets).toEqual({ authentication: true, password: 'x' });
+    expect(chosen.display.notices).toEqual([]);
+    expect(read('-authentication-secret-server=false').options.secrets).toEqual({ authentication: false });
+  });
+
+  test('takes variables that are not set for what is not given', () => {
+    const { options, display } = read('-docker-memory=', '-docker-cpuset-cpus', '', '-level=');
+    expect(options.limits).toEqual({});
+    expect(display.logLevel).toBeUndefined();
+  });
+
+  test('takes words in any case', () => {
+    expect(read('-level=DEBUG').display.logLevel).toBe('debug');
+    expect(read('--builder=BuildKit').options.builder).toBe('buildkit');
+  });
+
+  test('takes the words of the original for help and version', () => {
+    expect(readCommandLine(['version'])).toEqual({ command: 'version' });
+    expect(readCommandLine(['help'])).toEqual({ command: 'help', of: 'build' });
+    expect(readCommandLine(['help', 'squash'])).toEqual({ command: 'help', of: 'squash' });
+    expect(() => readCommandLine(['help', 'me'])).toThrow('unexpected argument "help"');
+    expect(() => readCommandLine(['version', '-d', 'x'])).toThrow('unexpected argument "version"');
   });
 
   test('--secrets=false allows no type of secret, an empty list of types says nothing', () => {

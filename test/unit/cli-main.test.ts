@@ -416,6 +416,20 @@ describe('diagnostics', () => {
     expect(err()).toContain('note: engine call (path="/_ping", status=200)\n');
   });
 
+  test.each([
+    ['error', ''],
+    ['warn', 'warning: a warning\n'],
+    ['info', 'note: --secrets is no longer needed\nnote: a note\nwarning: a warning\n'],
+  ])('--log-level %s leaves out what is less', async (level, expected) => {
+    const { world, err } = fakeWorld(({ emit }) => {
+      emit?.({ at: 0, type: 'notice', level: 'info', message: 'a note' });
+      emit?.({ at: 0, type: 'notice', level: 'warning', message: 'a warning' });
+      return Promise.resolve(RESULT);
+    });
+    await main(['--log-level', level, '--secrets'], world);
+    expect(err()).toBe(`${expected}${SUMMARY}`);
+  });
+
   test('--log-file takes them as JSON lines, output only at debug', async () => {
     const file = join(folder, 'x.log');
     const { world, err } = fakeWorld(talkative);
